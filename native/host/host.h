@@ -18,6 +18,10 @@
 #ifndef TSRUNC_HOST_H
 #define TSRUNC_HOST_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* this is the first header of every file here */
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +50,7 @@ enum hv_kind {
 	HV_NONE,  /* undefined (a binding also makes it of null) */
 	HV_BOOL,  /* boolean */
 	HV_INT,   /* integer: a number; a bigint where it exceeds 2^53 - 1. Fractions, NaN, Infinity are no integers */
+	HV_REAL,  /* always a number (only in results: a time in ns may exceed 2^53). In arguments: what is no integer */
 	HV_STR,   /* string as UTF-8. One more byte, NUL, stands behind it; there may be NULs inside */
 	HV_BYTES, /* Uint8Array */
 	HV_LIST,  /* array; also the answer for a tuple */
@@ -57,6 +62,7 @@ struct hv {
 	union {
 		bool boolean;
 		int64_t integer;
+		double real;
 		struct {
 			const char *ptr; /* HV_STR */
 			size_t len;
@@ -76,6 +82,7 @@ struct hv hv_none(void);
 struct hv hv_bool(bool value);
 struct hv hv_int(int64_t value);
 struct hv hv_uint(uint64_t value);
+struct hv hv_real(double value);
 /* These two refer to memory that must live as long as the call: of the arena, or static. */
 struct hv hv_str(const char *nul_terminated);
 struct hv hv_str_len(const char *ptr, size_t len);

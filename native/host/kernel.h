@@ -1,0 +1,82 @@
+/*
+ * Kernel interfaces newer than the oldest C library we build with (glibc 2.31, musl 1.2), under names of our own, so
+ * that it makes no difference which headers know them. Numbers are those of include/uapi/linux.
+ */
+#ifndef TSRUNC_HOST_KERNEL_H
+#define TSRUNC_HOST_KERNEL_H
+
+#include <stdint.h>
+#include <sys/syscall.h>
+
+/* System calls since 5.1 have the same number everywhere. */
+#define CALL_PIDFD_SEND_SIGNAL 424
+#define CALL_OPEN_TREE 428
+#define CALL_PIDFD_OPEN 434
+#define CALL_CLONE3 435
+#define CALL_CLOSE_RANGE 436
+#define CALL_OPENAT2 437
+#define CALL_MOUNT_SETATTR 442
+
+/* clone3(2) */
+struct kernel_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+#define KERNEL_CLONE_VM 0x100u
+#define KERNEL_CLONE_PIDFD 0x1000u
+#define KERNEL_CLONE_VFORK 0x4000u
+#define KERNEL_CLONE_INTO_CGROUP 0x200000000ull
+/* Namespaces; time shares its bit with a part of the exit signal of the old clone(2). */
+#define KERNEL_CLONE_NEWTIME 0x80u
+#define KERNEL_CLONE_NEWNS 0x20000u
+#define KERNEL_CLONE_NEWCGROUP 0x2000000u
+#define KERNEL_CLONE_NEWUTS 0x4000000u
+#define KERNEL_CLONE_NEWIPC 0x8000000u
+#define KERNEL_CLONE_NEWUSER 0x10000000u
+#define KERNEL_CLONE_NEWPID 0x20000000u
+#define KERNEL_CLONE_NEWNET 0x40000000u
+#define KERNEL_NAMESPACES \
+	(KERNEL_CLONE_NEWTIME | KERNEL_CLONE_NEWNS | KERNEL_CLONE_NEWCGROUP | KERNEL_CLONE_NEWUTS | KERNEL_CLONE_NEWIPC | \
+	 KERNEL_CLONE_NEWUSER | KERNEL_CLONE_NEWPID | KERNEL_CLONE_NEWNET)
+
+/* openat2(2) */
+struct kernel_open_how {
+	uint64_t flags, mode, resolve;
+};
+#define KERNEL_RESOLVE_NO_XDEV 0x01u
+#define KERNEL_RESOLVE_NO_MAGICLINKS 0x02u
+#define KERNEL_RESOLVE_NO_SYMLINKS 0x04u
+
+/* open_tree(2), mount_setattr(2) */
+struct kernel_mount_attr {
+	uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+#define KERNEL_OPEN_TREE_CLONE 1u
+#define KERNEL_AT_SYMLINK_NOFOLLOW 0x100u
+#define KERNEL_AT_EMPTY_PATH 0x1000u
+#define KERNEL_AT_RECURSIVE 0x8000u
+#define KERNEL_MOUNT_ATTR_IDMAP 0x00100000u
+
+/* close_range(2) */
+#define KERNEL_CLOSE_RANGE_CLOEXEC 4u
+
+/* memfd_create(2) and its seals */
+#define KERNEL_MFD_CLOEXEC 1u
+#define KERNEL_MFD_ALLOW_SEALING 2u
+#define KERNEL_MFD_NOEXEC_SEAL 8u
+#define KERNEL_MFD_EXEC 16u
+#define KERNEL_F_ADD_SEALS 1033
+#define KERNEL_F_GET_SEALS 1034
+#define KERNEL_F_SEAL_SEAL 0x01
+#define KERNEL_F_SEAL_SHRINK 0x02
+#define KERNEL_F_SEAL_GROW 0x04
+#define KERNEL_F_SEAL_WRITE 0x08
+#define KERNEL_F_SEAL_EXEC 0x20
+
+/* waitid(2) */
+#define KERNEL_P_PIDFD 3
+
+/* namespace files */
+#define KERNEL_NSFS_MAGIC 0x6e736673
+#define KERNEL_NS_GET_NSTYPE 0xb703
+
+#endif
