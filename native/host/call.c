@@ -1,7 +1,6 @@
 /* A call from JavaScript: its arguments, its failure, and the table of all functions. */
 #include "host.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +30,7 @@ void host_call_end(struct host_call *call)
 	arena_end(&call->arena);
 }
 
-int host_fail(struct host_call *call, int err, const char *step, const char *subject, ...)
+void host_record_failure(struct host_call *call, int err, const char *step, const char *subject, ...)
 {
 	static const char more[] = "...";
 	struct host_failure *failure = &call->failure;
@@ -55,20 +54,11 @@ int host_fail(struct host_call *call, int err, const char *step, const char *sub
 	failure->subject[written] = '\0';
 	failure->err = err;
 	failure->call = step;
-	return -1;
-}
-
-int host_no_memory(struct host_call *call)
-{
-	return host_fail(call, ENOMEM, "malloc", "%s", "");
 }
 
 /* ---- arguments ------------------------------------------------------------------------------------------------- */
 
-static int bad_argument(struct host_call *call, const char *name, const char *wanted)
-{
-	return host_fail(call, EINVAL, "argument", "%s: %s expected", name, wanted);
-}
+#define bad_argument(call, name, wanted) host_fail(call, EINVAL, "argument", "%s: " wanted " expected", name)
 
 static const struct hv *argument(const struct host_call *call, size_t at, enum hv_kind kind)
 {

@@ -22,6 +22,7 @@
 #define _GNU_SOURCE 1 /* this is the first header of every file here */
 #endif
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -129,11 +130,15 @@ extern const unsigned char tsrunc_init_start[], tsrunc_init_end[];
 
 /* ---- inside the library ------------------------------------------------------------------------------------------ */
 
-/* Records a failure and returns -1. The subject is made like printf does, cut at 255 bytes. */
-int host_fail(struct host_call *call, int err, const char *step, const char *subject, ...)
+/*
+ * host_fail(call, err, step, subject format, ...) records a failure and is -1. The subject is cut at 255 bytes. A macro,
+ * so that the compiler sees the -1 and knows which paths go on.
+ */
+#define host_fail(...) (host_record_failure(__VA_ARGS__), -1)
+void host_record_failure(struct host_call *call, int err, const char *step, const char *subject, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The same for want of memory. */
-int host_no_memory(struct host_call *call);
+#define host_no_memory(call) host_fail(call, ENOMEM, "malloc", "%s", "")
 
 /*
  * Argument number `at` as the type wanted, else -1 with EINVAL and `name` in the subject. `name` is what host.ts
