@@ -1,0 +1,76 @@
+// Where a container's cgroup is: decided once at create, saved with the state, used by every later command.
+
+import { UserError } from "../errors.ts";
+import type { CgroupLayout } from "./layout.ts";
+
+/** The container's directory in one hierarchy. On v2 there is one, with no controllers and no name. */
+export interface CgroupDirectory {
+  readonly controllers: readonly string[];
+  /** "systemd" for v1's name=systemd; "unified" for the v2 tree of a hybrid machine; else "" */
+  readonly name: string;
+  /** Mount point of the hierarchy */
+  readonly mount: string;
+  /** Absolute path of the directory */
+  readonly path: string;
+}
+
+/** A container's cgroup as saved in its state. */
+export type CgroupRecord =
+  | { readonly driver: "none" }
+  | { readonly driver: "cgroupfs"; readonly version: "v1" | "v2"; readonly directories: readonly CgroupDirectory[] };
+
+const at = "/linux/cgroupsPath";
+
+/**
+ * The cgroup for a container: an absolute cgroupsPath counts from the root of each hierarchy, a relative one (and the
+ * id, when none is given) from our own cgroup: below it on v1, beside it on v2, where inner cgroups hold no processes.
+ */
+export function planCgroup(layout: CgroupLayout, cgroupsPath: string | undefined, id: string): CgroupRecord {
+  const wanted = cgroupsPath === undefined || cgroupsPath === "" ? id : cgroupsPath;
+  if (wanted.split("/").includes("..")) {
+    throw new UserError(`cgroupsPath "${wanted}" must not contain ".."`, { at, code: "cgroup" });
+  }
+  switch (layout.mode) {
+    case "none":
+      return { driver: "none" };
+    case "v2": {
+      const { mount, own } = layout.unified;
+      const base = own.slice(0, own.lastIndexOf("/"));
+      return { driver: "cgroupfs", version: "v2", directories: [directory([], "", mount, base, wanted)] };
+    }
+    case "v1": {
+      const directories = layout.hierarchies.map((hierarchy) =>
+        directory(hierarchy.controllers, hierarchy.name, hierarchy.mount, hierarchy.own, wanted),
+      );
+      if (layout.unified !== undefined) {
+        directories.push(directory([], "unified", layout.unified.mount, layout.unified.own, wanted));
+      }
+      return { driver: "cgroupfs", version: "v1", directories };
+    }
+  }
+}
+
+function directory(
+  controllers: readonly string[],
+  name: string,
+  mount: string,
+  base: string,
+  wanted: string,
+): CgroupDirectory {
+  const relative = (wanted.startsWith("/") ? wanted : `${base}/${wanted}`).split("/").filter((part) => part !== "" && part !== ".");
+  if (relative.includes("..")) {
+    throw new UserError(`our own cgroup "${base}" lies outside of the cgroup namespace`, {
+      at,
+      code: "cgroup",
+      hint: "give an absolute cgroupsPath",
+    });
+  }
+  return { controllers, name, mount, path: [mount, ...relative].join("/") };
+}
+
+/** The directory that has this controller; undefined when no hierarchy has it. */
+export function directoryOf(record: CgroupRecord, controller: string): CgroupDirectory | undefined {
+  if (record.driver === "none") return undefined;
+  if (record.version === "v2") return record.directories[0];
+  return record.directories.find((entry) => entry.controllers.includes(controller));
+}

@@ -1,0 +1,89 @@
+// A failed operation of init, in words: what was tried, on what, asked for by which field, and the kernel's answer.
+
+import { Errno, type ErrorCode, errnoText, UserError } from "../errors.ts";
+import type { Op } from "../plan/ops.generated.ts";
+import type { Step } from "../plan/plan.ts";
+
+/**
+ * The error for a FAILED (or NOTE) message.
+ *
+ * @param call the system call or step that failed, as init names it
+ * @param errno the kernel's answer, 0 when it isn't one
+ * @param detail what init knows besides: on which path, or the kernel's own message
+ */
+export function operationFailure({ op, at }: Step, call: string, errno: number, detail: string): UserError {
+  const hint = hintFor(op, errno);
+  return new UserError(sentence(op, call, errno, detail), {
+    at,
+    errno,
+    operation: op.op,
+    code: codeFor(op),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function codeFor(op: Op): ErrorCode {
+  if (op.op === "hook") return "hook";
+  return op.op === "program" || op.op === "exec" ? "program" : "init";
+}
+
+function sentence(op: Op, call: string, errno: number, detail: string): string {
+  // init words these itself: engines and people know the phrases
+  if (op.op === "program" || op.op === "exec") return `exec: ${detail === "" ? errnoText(errno) : detail}`;
+  if (op.op === "hook") return `hook ${JSON.stringify(op.hostPath)}: ${detail === "" ? errnoText(errno) : detail}`;
+  const tried = attempt(op);
+  const why = errno === 0 ? "" : `: ${errnoText(errno)}`;
+  const where = detail === "" ? call : `${call}: ${detail}`;
+  return `${tried}: ${where}${why}`;
+}
+
+/** What an operation does, as a clause. */
+function attempt(op: Op): string {
+  switch (op.op) {
+    case "rootfs":
+      return `open the root file system ${op.hostPath}`;
+    case "mount":
+      return `mount ${op.type} "${op.source}" on "${op.path}"${optionText(op.options)}`;
+    case "bind":
+      return `bind mount "${op.hostPath}" on "${op.path}"`;
+    case "device":
+    case "device_bind":
+      return `device "${op.path}" (${op.major}:${op.minor})`;
+    case "link":
+      return `link "${op.path}" -> "${op.target}"`;
+    case "mask":
+      return `hide "${op.path}"`;
+    case "readonly_path":
+    case "remount":
+      return `make "${op.path}" read-only`;
+    case "sysctl":
+      return `set sysctl ${op.path} to "${op.value}"`;
+    case "hostname":
+    case "domainname":
+      return `set the ${op.op} "${op.name}"`;
+    case "cwd":
+      return `change to the working directory "${op.path}"`;
+    case "identity":
+      return `become user ${op.uid} and group ${op.gid}`;
+    case "join":
+      return "join the namespace";
+    case "lsm_label":
+      return `set the ${op.lsm} label "${op.label}"`;
+    default:
+      return op.op.replaceAll("_", " ");
+  }
+}
+
+function optionText(options: readonly string[]): string {
+  return options.length === 0 ? "" : ` (${options.join(",")})`;
+}
+
+function hintFor(op: Op, errno: number): string | undefined {
+  if (op.op === "bind" && errno === Errno.ENOENT) return "the source must exist on the host";
+  if (op.op === "mount" && errno === Errno.ENODEV) return "this file system type is not known to this kernel";
+  if ((op.op === "bind" || op.op === "mount") && errno === Errno.ENOTDIR) {
+    return "a directory can't be mounted on a file, nor a file on a directory";
+  }
+  if (op.op === "identity" && errno === Errno.EINVAL) return "the id is not mapped in the user namespace";
+  return undefined;
+}

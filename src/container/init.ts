@@ -1,0 +1,175 @@
+// The runtime's side of the dialogue with init (native/include/protocol.h draws it).
+
+import { host } from "#host";
+import { oomKills } from "../cgroup/manager.ts";
+import type { CgroupRecord } from "../cgroup/record.ts";
+import { Errno, isErrno, UserError } from "../errors.ts";
+import { log } from "../log.ts";
+import { toWire } from "../plan/encode.ts";
+import { MessageKind, type Op } from "../plan/ops.generated.ts";
+import type { Plan, Step } from "../plan/plan.ts";
+import { operationFailure } from "./failure.ts";
+
+/** The process that runs the plan. Another one after a `fork` operation. */
+export interface Init {
+  pid: number;
+  pidfd: number;
+  /** Our end of the seqpacket pair; -1 when closed */
+  socket: number;
+}
+
+/** What the runtime does while init waits, by the operation it waits at. Each returns when init may go on. */
+export interface Answers {
+  /** At a sync operation; the number is one of SyncPoint. */
+  sync(point: number): void;
+  /** At the commit operation: the last chance to fail. */
+  commit(): void;
+  /** A descriptor has come: the console's master or the seccomp listener. The answerer owns it. */
+  descriptor(op: Op, fd: number): void;
+  /** A mount tree is wanted for a bind; returns its descriptor, which is closed here after sending. */
+  tree(step: Step): number;
+}
+
+/** Starts init. `slots` are descriptors in the order of plan.slots; they stay the caller's. */
+export function startInit(plan: Plan, slots: readonly number[], stdio: readonly [number, number, number], cgroupFd = -1): Init {
+  const [pid, pidfd, socket] = host.launch(
+    plan.steps.map(({ op }) => toWire(op)),
+    [plan.cloneFlags, cgroupFd, slots, stdio],
+  );
+  return { pid, pidfd, socket };
+}
+
+/** Talks until init has committed. Any failure is thrown with the step's place in config.json. */
+export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: Answers): void {
+  const killsBefore = oomKills(cgroup);
+  for (;;) {
+    const message = receive(init);
+    if (message === undefined) throw initDied(init, cgroup, killsBefore);
+    const [kind, index, value, call, detail, fd] = message;
+    const step = plan.steps[index];
+    if (step === undefined) throw new UserError(`init speaks of operation ${index}, which the plan doesn't have`, { code: "init" });
+    switch (kind) {
+      case MessageKind.reached:
+        if (step.op.op === "commit") {
+          answers.commit();
+          go(init, -1);
+          return;
+        }
+        if (step.op.op === "sync") answers.sync(step.op.point);
+        go(init, -1);
+        break;
+      case MessageKind.fd:
+        answers.descriptor(step.op, fd);
+        break;
+      case MessageKind.forked:
+        host.reap(init.pidfd, true);
+        host.close(init.pidfd);
+        init.pid = value;
+        init.pidfd = fd;
+        break;
+      case MessageKind.want: {
+        const tree = answers.tree(step);
+        try {
+          go(init, tree);
+        } finally {
+          host.close(tree);
+        }
+        break;
+      }
+      case MessageKind.note:
+        log.warn(operationFailure(step, call, value, detail).message);
+        break;
+      case MessageKind.failed:
+        if (value === Errno.ENOMEM && oomKills(cgroup) > killsBefore) throw oomKilled();
+        throw operationFailure(step, call, value, detail);
+      default:
+        throw new UserError(`init sent a message of unknown kind ${kind}`, { code: "init" });
+    }
+  }
+}
+
+/**
+ * After the commit of a kept socket: waits until the program runs (undefined) or init has failed (the error).
+ */
+export function awaitProgram(init: Init, plan: Plan): UserError | undefined {
+  for (;;) {
+    const message = receive(init);
+    if (message === undefined) return undefined;
+    const [kind, index, value, call, detail] = message;
+    const step = plan.steps[index];
+    if (step === undefined) continue;
+    if (kind === MessageKind.failed) return operationFailure(step, call, value, detail);
+    if (kind === MessageKind.note) log.warn(operationFailure(step, call, value, detail).message);
+  }
+}
+
+/** Ends init and everything of ours that belongs to it. */
+export function abandon(init: Init): void {
+  const SIGKILL = 9;
+  try {
+    host.signalPid(init.pidfd, SIGKILL);
+  } catch (error) {
+    if (!isErrno(error, Errno.ESRCH)) throw error;
+  }
+  try {
+    host.reap(init.pidfd, true);
+  } catch (error) {
+    if (!isErrno(error, Errno.ECHILD)) throw error;
+  }
+  release(init);
+}
+
+/** Closes our descriptors of it; it lives on. */
+export function release(init: Init): void {
+  if (init.socket >= 0) host.close(init.socket);
+  if (init.pidfd >= 0) host.close(init.pidfd);
+  init.socket = -1;
+  init.pidfd = -1;
+}
+
+function receive(init: Init): ReturnType<typeof host.receive> {
+  try {
+    return host.receive(init.socket, -1);
+  } catch (error) {
+    if (!isErrno(error, Errno.EINTR)) throw error;
+    throw interrupted();
+  }
+}
+
+function go(init: Init, fd: number): void {
+  try {
+    host.go(init.socket, fd);
+  } catch (error) {
+    // it died meanwhile: the next receive tells how
+    if (!isErrno(error, Errno.EPIPE, 104)) throw error;
+  }
+}
+
+/** A signal has asked us to stop. */
+export function interrupted(): UserError {
+  return new UserError(`interrupted by signal ${host.caughtSignal()}`, { code: "interrupted", errno: Errno.EINTR });
+}
+
+/** The container's memory limit has killed its init while it was set up. */
+function oomKilled(): UserError {
+  return new UserError("container init was OOM-killed (memory limit too low?)", {
+    code: "oom",
+    at: "/linux/resources/memory/limit",
+    hint: "raise the memory limit",
+  });
+}
+
+function initDied(init: Init, cgroup: CgroupRecord, killsBefore: number): UserError {
+  const [status, signal] = host.reap(init.pidfd, true) ?? [0, 0];
+  if (oomKills(cgroup) > killsBefore) return oomKilled();
+  const SIGSYS = 31;
+  if (signal === SIGSYS) {
+    return new UserError("the seccomp profile kills the container's init before the program can start", {
+      code: "init",
+      at: "/linux/seccomp",
+      hint: "allow the system calls that setting up the process needs (execve, prctl, capset, setuid ...)",
+    });
+  }
+  const how = signal > 0 ? `was killed by signal ${signal}` : `ended with status ${status}`;
+  return new UserError(`container init ${how} before it was set up`, { code: "init" });
+}

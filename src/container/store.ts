@@ -1,0 +1,212 @@
+// The state directory: ROOT/ID/ with one file for each thing that outlives a command. The store knows nothing of the
+// kernel; what is running is asked of it each time (status.ts).
+//
+//   lock         flock of every command that changes something
+//   intent.json  written before anything is made: what delete --force needs if create dies half way
+//   config.json  the configuration as it was at create
+//   state.json   the finished container; its presence ends "creating"
+//   start.fifo, status.fifo   while it waits for `start` (start.ts)
+
+import { host } from "#host";
+import type { CgroupRecord } from "../cgroup/record.ts";
+import { Errno, isErrno, UserError } from "../errors.ts";
+import { checkId } from "./id.ts";
+
+/** What is known before the container exists. */
+export interface Intent {
+  readonly id: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC */
+  readonly created: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly cgroup: CgroupRecord;
+  /** Whether it has a pid namespace of its own: then the end of init is the end of all */
+  readonly ownPid: boolean;
+  readonly bootId: string;
+  /** Init, as soon as it is there; 0 before */
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: with the pid it names a process for good */
+  readonly startTime: number;
+}
+
+export interface StoredContainer extends Intent {
+  readonly phase: "creating" | "created";
+  /** Uid of the state directory's owner */
+  readonly owner: number;
+}
+
+export interface Store {
+  readonly root: string;
+}
+
+/** Makes the root (0700) where missing. */
+export function prepareStore(store: Store): void {
+  const missing: string[] = [];
+  let path = store.root;
+  while (host.stat(path, true) === undefined) {
+    missing.unshift(path);
+    path = path.slice(0, path.lastIndexOf("/")) || "/";
+  }
+  for (const directory of missing) {
+    try {
+      host.makeDir(directory, 0o700);
+    } catch (error) {
+      if (!isErrno(error, Errno.EEXIST)) throw error;
+    }
+  }
+}
+
+export function directoryOf(store: Store, id: string): string {
+  return `${store.root}/${id}`;
+}
+
+/** Takes the name: one of several creates wins. Returns the lock's descriptor. */
+export function claim(store: Store, id: string): number {
+  checkId(id);
+  const directory = directoryOf(store, id);
+  try {
+    host.makeDir(directory, 0o700);
+  } catch (error) {
+    if (!isErrno(error, Errno.EEXIST)) throw error;
+    throw new UserError(`container with given ID already exists: ${id}`, {
+      code: "exists",
+      hint: "delete it or choose another id",
+    });
+  }
+  return lockDirectory(directory);
+}
+
+/** Locks an existing container against other changing commands. Returns the lock's descriptor, to be closed. */
+export function lock(store: Store, id: string, timeoutMs = 10_000): number {
+  const directory = directoryOf(store, checkId(id));
+  try {
+    return lockDirectory(directory, timeoutMs);
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT, Errno.ENOTDIR)) throw doesNotExist(id);
+    throw error;
+  }
+}
+
+const O_RDWR = 2;
+const O_CREAT = 0o100;
+const O_NOFOLLOW = 0o400000;
+
+function lockDirectory(directory: string, timeoutMs = 10_000): number {
+  for (;;) {
+    const fd = host.open(`${directory}/lock`, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    if (!host.lock(fd, timeoutMs)) {
+      host.close(fd);
+      throw new UserError(`another command holds the lock of ${directory} for more than ${timeoutMs / 1000}s`, {
+        code: "timeout",
+        hint: "look for a hanging hook, or use delete --force",
+      });
+    }
+    // the directory may have been deleted and made anew while we waited
+    const now = host.stat(`${directory}/lock`, false);
+    if (now !== undefined && now[5] === host.statFd(fd)[5]) return fd;
+    host.close(fd);
+  }
+}
+
+/** Writes the intent; it is rewritten once, with init's pid. */
+export function writeIntent(store: Store, intent: Intent): void {
+  host.writeAtomic(`${directoryOf(store, intent.id)}/intent.json`, JSON.stringify(intent), 0o600, true);
+}
+
+/** The last step of create: from here the container is a container. */
+export function writeState(store: Store, intent: Intent): void {
+  host.writeAtomic(`${directoryOf(store, intent.id)}/state.json`, JSON.stringify(intent), 0o600, true);
+}
+
+/** Keeps the configuration's text, which later commands use instead of the bundle's. */
+export function writeConfig(store: Store, id: string, text: string): void {
+  host.writeAtomic(`${directoryOf(store, id)}/config.json`, text, 0o600, false);
+}
+
+export function readConfig(store: Store, id: string): string {
+  return host.readText(`${directoryOf(store, id)}/config.json`, 16 << 20);
+}
+
+/** The container of this id. UserError "does not exist", or that its state can't be read. */
+export function load(store: Store, id: string): StoredContainer {
+  const directory = directoryOf(store, checkId(id));
+  const stat = host.stat(directory, false);
+  if (stat?.[0] !== "directory") throw doesNotExist(id);
+  const owner = stat[2];
+  const state = readRecord(`${directory}/state.json`);
+  if (state !== undefined) return { ...state, phase: "created", owner };
+  const intent = readRecord(`${directory}/intent.json`);
+  if (intent !== undefined) return { ...intent, phase: "creating", owner };
+  // between its claim and its intent a container is nothing yet; a crash there leaves just the directory
+  if (host.stat(directory, false) === undefined) throw doesNotExist(id);
+  throw damaged(id, "neither state.json nor intent.json is there");
+}
+
+export function doesNotExist(id: string): UserError {
+  return new UserError(`container does not exist: ${id}`, { code: "not-found" });
+}
+
+function damaged(id: string, why: string): UserError {
+  return new UserError(`the state of container ${id} can't be used: ${why}`, {
+    code: "state",
+    hint: "remove it with delete --force",
+  });
+}
+
+function readRecord(path: string): Intent | undefined {
+  let text: string;
+  try {
+    text = host.readText(path, 1 << 20);
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT)) return undefined;
+    throw error;
+  }
+  const id = path.slice(0, path.lastIndexOf("/")).split("/").pop() ?? "";
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw damaged(id, `${path} is no JSON`);
+  }
+  if (!isIntent(value) || value.id !== id) throw damaged(id, `${path} isn't what create writes`);
+  return value;
+}
+
+function isIntent(value: unknown): value is Intent {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Readonly<Record<string, unknown>>;
+  return (
+    ["id", "bundle", "rootfs", "created", "bootId"].every((key) => typeof record[key] === "string") &&
+    ["pid", "startTime"].every((key) => Number.isSafeInteger(record[key])) &&
+    typeof record["ownPid"] === "boolean" &&
+    isObject(record["annotations"]) &&
+    isObject(record["cgroup"])
+  );
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** All ids. A root that isn't there: none, or ENOENT when it was asked for by name. */
+export function listIds(store: Store, rootGiven: boolean): readonly string[] {
+  try {
+    return host.listDir(store.root).filter((name) => !name.startsWith("."));
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT) && !rootGiven) return [];
+    throw error;
+  }
+}
+
+/** Frees the id at once (rename), then removes what was in the directory. */
+export function forget(store: Store, id: string): void {
+  const grave = `${store.root}/.${id}.${host.ids()[0]}`;
+  try {
+    host.rename(directoryOf(store, id), grave);
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT)) return;
+    throw error;
+  }
+  host.removeTree(grave);
+}

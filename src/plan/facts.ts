@@ -1,0 +1,29 @@
+// What compiling a plan must know besides the config: the machine, as plain values, and what the command asks for.
+
+import type { CgroupLayout } from "../cgroup/layout.ts";
+import type { CgroupRecord } from "../cgroup/record.ts";
+
+export interface HostFacts {
+  /** Root in the first user namespace: may mknod, and is privileged over every namespace */
+  readonly privileged: boolean;
+  readonly cgroup: CgroupLayout;
+  /** The capabilities we may hand on (bit n = capability n) */
+  readonly capabilities: bigint;
+}
+
+export interface CreateRequest {
+  readonly id: string;
+  /** Absolute path of the bundle */
+  readonly bundle: string;
+  /** Absolute path of the root file system on the host */
+  readonly rootfs: string;
+  /** create waits for `start` at its fifo; run goes on by itself */
+  readonly start: "later" | "now";
+  /** pivot_root, or MS_MOVE and chroot (--no-pivot) */
+  readonly root: "pivot" | "move";
+  /** A new session keyring, or the caller's (--no-new-keyring) */
+  readonly keyring: "new" | "inherited";
+  /** The caller's descriptors that the program gets as 3, 4, ... */
+  readonly preserved: readonly number[];
+  readonly cgroup: CgroupRecord;
+}

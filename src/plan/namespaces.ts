@@ -1,0 +1,100 @@
+// linux.namespaces -> in which namespaces init is born, which it makes itself and which it joins, and in what order.
+
+import type { Config } from "../spec/config.ts";
+import type { HostFacts } from "./facts.ts";
+import { SyncPoint } from "./ops.generated.ts";
+import type { NamespaceType } from "./plan.ts";
+import { type Slot, type Step, step } from "./plan.ts";
+
+/** CLONE_NEW* of namespaces(7), in linux/sched.h. */
+export const cloneFlag: Readonly<Record<NamespaceType, number>> = {
+  time: 0x80,
+  mount: 0x20000,
+  cgroup: 0x2000000,
+  uts: 0x4000000,
+  ipc: 0x8000000,
+  user: 0x10000000,
+  pid: 0x20000000,
+  network: 0x40000000,
+};
+
+/** The name of a namespace's file in /proc/PID/ns. */
+export const procName: Readonly<Record<NamespaceType, string>> = {
+  time: "time",
+  mount: "mnt",
+  cgroup: "cgroup",
+  uts: "uts",
+  ipc: "ipc",
+  user: "user",
+  pid: "pid",
+  network: "net",
+};
+
+interface Namespaces {
+  readonly cloneFlags: number;
+  readonly steps: readonly Step[];
+}
+
+/**
+ * The namespace part of a container's plan. Slots of joined namespaces are appended to `slots`.
+ *
+ * Without a user namespace the new ones are made by clone3 itself, so that no further process is needed. With one they
+ * must belong to it, and id maps come in between: init unshares them, and forks to become the pid namespace's first.
+ */
+export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]): Namespaces {
+  const wanted = config.linux?.namespaces ?? [];
+  const at = (type: NamespaceType): string => `/linux/namespaces/${wanted.findIndex((entry) => entry.type === type)}`;
+  const isNew = (type: NamespaceType): boolean => wanted.some((entry) => entry.type === type && !entry.path);
+  const joined = wanted.filter((entry) => entry.path);
+  const usesUser = wanted.some((entry) => entry.type === "user");
+  const steps: Step[] = [step("", { op: "sync", point: SyncPoint.launched })];
+
+  // All others first, while we are privileged over them; without privilege only the user namespace gives us some.
+  const order = [...joined].sort((a, b) => rank(a.type, facts.privileged) - rank(b.type, facts.privileged));
+  for (const { type, path } of order) {
+    const slot = slots.push({ kind: "namespace", type, path: path as string, at: at(type) }) - 1;
+    steps.push(step(at(type), { op: "join", slot, flags: cloneFlag[type] }));
+    if (type === "user") steps.push(step(at(type), { op: "become_root" }));
+  }
+  if (isNew("user")) {
+    steps.push(step(at("user"), { op: "unshare", flags: cloneFlag.user }));
+    steps.push(step("/linux/uidMappings", { op: "sync", point: SyncPoint.userns }));
+    steps.push(step(at("user"), { op: "become_root" }));
+  }
+
+  // The cgroup namespace is made when init is in its final cgroup; time enters only with the next process.
+  const byInit: readonly NamespaceType[] = usesUser ? ["mount", "network", "ipc", "uts", "cgroup", "pid"] : ["cgroup"];
+  const byClone: readonly NamespaceType[] = usesUser ? [] : ["mount", "network", "ipc", "uts", "pid"];
+  for (const type of byInit) {
+    if (isNew(type)) steps.push(step(at(type), { op: "unshare", flags: cloneFlag[type] }));
+  }
+  if (isNew("time")) {
+    steps.push(step(at("time"), { op: "unshare", flags: cloneFlag.time }));
+    if (config.linux?.timeOffsets !== undefined) {
+      steps.push(step("/linux/timeOffsets", { op: "sync", point: SyncPoint.timens }));
+    }
+  }
+  const forks = joined.some((entry) => entry.type === "pid") || (usesUser && isNew("pid"));
+  if (forks) steps.push(step(at("pid"), { op: "fork", flags: 0 }));
+  else if (isNew("time")) steps.push(step(at("time"), { op: "enter_time" }));
+  if (isNew("network")) steps.push(step(at("network"), { op: "loopback_up" }));
+
+  const cloneFlags = byClone.filter(isNew).reduce((flags, type) => flags | cloneFlag[type], 0);
+  return { cloneFlags, steps };
+}
+
+function rank(type: NamespaceType, privileged: boolean): number {
+  if (type === "user") return privileged ? 2 : 0;
+  // a joined mount namespace hides the host's paths, so it comes after the others (they are descriptors anyway)
+  return 1;
+}
+
+/** Whether the container gets this namespace, new or joined. */
+export function hasNamespace(config: Config, type: NamespaceType): boolean {
+  return config.linux?.namespaces?.some((entry) => entry.type === type) ?? false;
+}
+
+/** Whether a new one is made. */
+export function hasNewNamespace(config: Config, type: NamespaceType): boolean {
+  return config.linux?.namespaces?.some((entry) => entry.type === type && !entry.path) ?? false;
+}

@@ -1,0 +1,32 @@
+// The plan: what init will do, in order, each step with the JSON pointer of config.json that asks for it.
+
+import type { Op } from "./ops.generated.ts";
+
+/** One operation and its origin in config.json ("" for what every container gets). */
+export interface Step {
+  readonly op: Op;
+  readonly at: string;
+}
+
+/** A descriptor that init is given at its start, by what it is. */
+export type Slot =
+  | { readonly kind: "start-fifo" }
+  | { readonly kind: "status-fifo" }
+  | { readonly kind: "namespace"; readonly type: NamespaceType; readonly path: string; readonly at: string }
+  | { readonly kind: "pidfd" }
+  /** One of the caller's own descriptors, which the program gets as 3, 4, ... */
+  | { readonly kind: "preserved"; readonly fd: number };
+
+export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
+
+export interface Plan {
+  /** CLONE_NEW* namespaces that init is born in */
+  readonly cloneFlags: number;
+  readonly slots: readonly Slot[];
+  readonly steps: readonly Step[];
+}
+
+/** Shorthand for the modules of this folder. */
+export function step(at: string, op: Op): Step {
+  return { op, at };
+}
