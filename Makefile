@@ -1,0 +1,154 @@
+# Builds what is out of date, and only that. `npm run build` calls it; `make help` lists the targets.
+#
+#   src/**.ts ----- esbuild (Node) ---------------------------------------------------> dist/cli.js, dist/index.js
+#       \---------- esbuild (engine) -> build/js/*.js -> bytecode --------------------> dist/tsrunc
+#   native/init --- musl ------------> build/init/tsrunc-init -> embedded in both:
+#   native/host + native/node ---- node-gyp ------------------------------------------> build/Release/tsrunc.node
+#   native/host + native/quickjs + the engine (tools/fetch-quickjs.sh) ---------------> dist/tsrunc
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all always help init node static asan fuzz clean
+
+CC = gcc
+MUSL_CC = musl-gcc
+# Seconds that each fuzz program runs under `make fuzz`
+FUZZ_SECONDS = 20
+
+# ---- flags -----------------------------------------------------------------------------------------------------------
+
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wformat=2 -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wundef -Wcast-qual -Wwrite-strings
+HARDENING = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+SECTIONS = -ffunction-sections -fdata-sections
+C = -std=gnu17 -D_GNU_SOURCE -fvisibility=hidden -Inative/include -Inative/host
+LINK = -static -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id=none
+
+# ---- what there is ---------------------------------------------------------------------------------------------------
+
+headers := $(wildcard native/include/* native/host/*.h native/host/*.def native/init/*.h native/quickjs/*.h)
+sources_init := $(wildcard native/init/*.c)
+sources_host := $(wildcard native/host/*.c)
+sources_quickjs := $(filter-out native/quickjs/compile.c, $(wildcard native/quickjs/*.c))
+sources_node := $(wildcard native/node/*.c)
+sources_fuzz := $(wildcard test/fuzz/*.c)
+sources_ts := $(shell find src schema -type f 2>/dev/null)
+engine := quickjs dtoa libregexp libunicode
+
+# The engine's sources come from the package archive; where they can't be had, the Node host is all there is.
+all: node
+	@if tools/fetch-quickjs.sh; then $(MAKE) --no-print-directory static; fi
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+init: build/init/tsrunc-init ## the program that runs a plan inside the container
+node: dist/cli.js build/Release/tsrunc.node ## the Node host: dist/cli.js and its addon
+static: dist/tsrunc ## the QuickJS host: one static program
+
+# ---- init: small, because every start of a container writes it into a memfd and runs it --------------------------------
+
+init_flags = -Os $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -fno-asynchronous-unwind-tables -fno-pie -no-pie
+init_max_bytes = 65535
+
+build/init/tsrunc-init: $(sources_init) $(headers) Makefile build/kernel-headers/linux
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(init_flags) -isystem build/kernel-headers $(sources_init) $(LINK) -s -o $@
+	@size=$$(stat -c %s $@); [ $$size -le $(init_max_bytes) ] || { echo "$@: $$size bytes are too many" >&2; exit 1; }
+
+# musl's compiler wrapper hides the system's headers, the kernel's among them: these three folders are only the kernel's.
+build/kernel-headers/linux:
+	@mkdir -p $(@D)
+	@ln -sfn /usr/include/linux $@
+	@ln -sfn /usr/include/asm-generic $(@D)/asm-generic
+	@ln -sfn /usr/include/$$($(CC) -print-multiarch)/asm $(@D)/asm
+
+# ---- the Node host -----------------------------------------------------------------------------------------------------
+
+build/Release/tsrunc.node: $(sources_node) $(sources_host) $(headers) native/embed-init.S build/init/tsrunc-init \
+		binding.gyp tools/build-addon.sh
+	tools/build-addon.sh
+	@touch $@
+
+dist/cli.js: $(sources_ts) tools/bundle.js package.json tsconfig.json
+	node tools/bundle.js node
+
+# ---- the QuickJS host --------------------------------------------------------------------------------------------------
+
+# The engine is not ours: its warnings are its authors' business.
+engine_flags = -O2 -D_GNU_SOURCE -w $(SECTIONS) -fvisibility=hidden
+host_flags = -O2 $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -isystem build/quickjs/src -MMD -MP
+
+objects_engine := $(engine:%=build/obj/engine/%.o)
+objects_host := $(sources_host:native/%.c=build/obj/%.o)
+objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
+
+dist/tsrunc: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
+	@mkdir -p $(@D)
+	$(CC) -o $@.new $^ $(LINK) -s -lm
+	@mv $@.new $@
+
+# Half a minute of compiling: done again only when the sources or these flags have changed.
+build/obj/engine/%.o: build/quickjs/src/quickjs.h build/obj/engine/flags
+	$(CC) $(engine_flags) -c build/quickjs/src/$*.c -o $@
+
+build/obj/engine/flags: always
+	@mkdir -p $(@D)
+	@echo '$(CC) $(engine_flags)' | cmp --quiet - $@ || echo '$(CC) $(engine_flags)' >$@
+
+build/obj/%.o: native/%.c Makefile build/quickjs/src/quickjs.h
+	@mkdir -p $(@D)
+	$(CC) $(host_flags) -c $< -o $@
+
+build/obj/embed-init.o: native/embed-init.S build/init/tsrunc-init
+	@mkdir -p $(@D)
+	$(CC) -Wa,-I,build/init -c $< -o $@
+
+build/quickjs/src/quickjs.h: tools/quickjs.lock
+	tools/fetch-quickjs.sh
+
+build/js/main.js: $(sources_ts) tools/bundle.js package.json tsconfig.json
+	node tools/bundle.js quickjs
+
+build/compile-bytecode: native/quickjs/compile.c $(objects_engine)
+	$(CC) $(host_flags) -MF build/obj/compile.d $< $(objects_engine) -lm -o $@
+
+build/obj/bytecode.o: build/js/main.js build/compile-bytecode
+	@mkdir -p build/bytecode && rm -f build/bytecode/*
+	build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
+	$(CC) -c build/bytecode/table.S -o $@
+
+-include $(objects_host:.o=.d) $(objects_quickjs:.o=.d)
+
+# ---- sanitizers and fuzzing: the library and init as two archives, each program of test/fuzz linked with both ------------
+
+sanitize = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+asan_flags = $(sanitize) $(C) -Inative/init $(WARNINGS) -MMD -MP
+
+programs_fuzz := $(sources_fuzz:test/fuzz/%.c=build/fuzz/%)
+
+asan: $(programs_fuzz) ## the programs of test/fuzz, with AddressSanitizer and UBSan
+fuzz: asan ## run each of them for FUZZ_SECONDS
+	@for program in $(programs_fuzz); do echo "$$program $(FUZZ_SECONDS)"; $$program $(FUZZ_SECONDS) || exit 1; done
+
+build/fuzz/%: test/fuzz/%.c build/asan/libhost.a build/asan/libinit.a build/obj/embed-init.o
+	@mkdir -p $(@D)
+	$(CC) $(asan_flags) -MF build/asan/$*.d $^ -lm -o $@
+
+build/asan/libhost.a: $(sources_host:native/%.c=build/asan/%.o)
+build/asan/libinit.a: $(sources_init:native/%.c=build/asan/%.o)
+build/asan/lib%.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+# A fuzz program has its own main.
+build/asan/init/%.o: asan_flags += -Dmain=tsrunc_init_main -Wno-missing-prototypes
+build/asan/%.o: native/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(asan_flags) -c $< -o $@
+
+-include $(wildcard build/asan/*.d build/asan/*/*.d)
+
+clean: ## removes everything made, except the engine's sources
+	rm -rf dist build/init build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan build/fuzz

@@ -1,0 +1,70 @@
+// Bundles src/cli/main.ts with esbuild, for one of the two engines:
+//
+//   node tools/bundle.js node      -> dist/cli.js (executable) and dist/*.js; dist/index.js when src/index.ts exists
+//   node tools/bundle.js quickjs   -> build/js/main.js and its chunks, which become bytecode
+//
+// Each `await import()` in the sources becomes a chunk that is loaded when its command runs. `#host` is resolved by
+// the `imports` map of package.json, with the condition "quickjs" for that engine.
+
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+
+/** @type {import("esbuild").BuildOptions} */
+const common = {
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  logLevel: "warning",
+  chunkNames: "[name]-[hash]",
+};
+
+/**
+ * Removes what an earlier build left: chunks have new names whenever they change.
+ * @param {string} folder
+ */
+function empty(folder) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith(".js")) rmSync(`${folder}/${name}`);
+  }
+}
+
+async function bundleForNode() {
+  empty("dist");
+  const entryPoints = [{ in: "src/cli/main.ts", out: "cli" }];
+  if (existsSync("src/index.ts")) entryPoints.push({ in: "src/index.ts", out: "index" });
+  await build({
+    ...common,
+    entryPoints,
+    outdir: "dist",
+    platform: "node",
+    target: "node20",
+    // CommonJS packages inside an ES module (yargs' dependencies) call require for Node's own modules.
+    banner: {
+      js: 'import { createRequire as tsruncRequire } from "node:module";const require = tsruncRequire(import.meta.url);',
+    },
+  });
+  chmodSync("dist/cli.js", 0o755);
+}
+
+async function bundleForQuickjs() {
+  empty("build/js");
+  await build({
+    ...common,
+    entryPoints: ["src/cli/main.ts"],
+    outdir: "build/js",
+    // Neither a browser nor Node: an import of "node:..." is an error of the build.
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["quickjs"],
+    target: "es2022",
+    // Short names are fewer bytes to load at every start.
+    minify: true,
+    supported: { "top-level-await": true },
+  });
+}
+
+const bundles = { node: bundleForNode, quickjs: bundleForQuickjs };
+const bundle = bundles[/** @type {keyof typeof bundles} */ (process.argv[2])];
+if (bundle === undefined) throw new Error("usage: node tools/bundle.js node|quickjs");
+await bundle().catch(() => process.exit(1)); // esbuild has said why
