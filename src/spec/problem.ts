@@ -1,0 +1,32 @@
+// What is wrong with a document: one fault, one Problem. Rules and schema both report in this form.
+
+/** A section of the runtime-spec, such as config-linux.md#namespaces. */
+export type Section = `${string}.md` | `${string}.md#${string}`;
+
+export interface Problem {
+  /** JSON pointer to the member at fault */
+  readonly at: string;
+  /** One sentence, lower case, no full stop */
+  readonly message: string;
+  /** Name of the rule; "schema" for a breach of the schema */
+  readonly rule: string;
+  readonly section: Section;
+}
+
+/** Longest text of untrusted origin that a message repeats. */
+const longestQuote = 80;
+
+/** Text of untrusted origin for a message: quoted, control characters escaped, cut when long. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length <= longestQuote ? text : `${text.slice(0, longestQuote)}...`);
+}
+
+/** Most problems that one error spells out: engines read one line, of at most 4 KiB. */
+const mostInOneError = 10;
+
+/** All problems as the one sentence of an error. */
+export function summarize(problems: readonly Problem[]): string {
+  const words = problems.slice(0, mostInOneError).map(({ at, message }) => `${at === "" ? "" : `${at}: `}${message}`);
+  const more = problems.length - words.length;
+  return words.join("; ") + (more > 0 ? `; and ${more} more` : "");
+}

@@ -1,0 +1,106 @@
+// Mount options: what each word in `mounts[].options` means. A word not in the table belongs to the file system.
+//
+// Three places a flag can live, which mount(2) mixes in one argument and the newer interface keeps apart:
+//   attributes   of the one mount: nosuid, ro, noatime, ... (MOUNT_ATTR_* for mount_setattr)
+//   superblock   of the file system, shared by all its mounts: sync, lazytime, ... (MS_* for mount, words for fsconfig)
+//   propagation  a change of its own after the mount is attached
+// ro and rw are both: of a bind they restrict the mount, of a new file system they also go to the superblock.
+
+import * as flag from "./mount-flags.ts";
+
+export type MountOption =
+  /** Changes attributes of the mount, or of all mounts below it too: the r-forms (config.md#linux-mount-options) */
+  | {
+      readonly kind: "attribute";
+      /** MOUNT_ATTR_* to set */
+      readonly set: number;
+      /** MOUNT_ATTR_* to clear, done before setting */
+      readonly clear: number;
+      readonly recursive: boolean;
+      /** The same for mount(2) */
+      readonly ms: { readonly set: number; readonly clear: number };
+    }
+  /** Changes a flag of the file system: `word` is its name for fsconfig(2), a missing one has none there */
+  | { readonly kind: "superblock"; readonly set: number; readonly clear: number; readonly word?: string }
+  | { readonly kind: "propagation"; /** MS_SHARED and the like */ readonly type: number; readonly recursive: boolean }
+  | { readonly kind: "bind"; readonly recursive: boolean }
+  | { readonly kind: "idmap"; readonly recursive: boolean }
+  | { readonly kind: "remount" | "tmpcopyup" | "copy-symlink" | "src-nofollow" | "dest-nofollow" | "defaults" };
+
+export const mountOptions: { readonly [word: string]: MountOption } = {
+  defaults: { kind: "defaults" },
+  ...pair("ro", "rw", flag.MOUNT_ATTR_RDONLY, flag.MS_RDONLY),
+  ...pair("nosuid", "suid", flag.MOUNT_ATTR_NOSUID, flag.MS_NOSUID),
+  ...pair("nodev", "dev", flag.MOUNT_ATTR_NODEV, flag.MS_NODEV),
+  ...pair("noexec", "exec", flag.MOUNT_ATTR_NOEXEC, flag.MS_NOEXEC),
+  ...pair("nosymfollow", "symfollow", flag.MOUNT_ATTR_NOSYMFOLLOW, flag.MS_NOSYMFOLLOW),
+  ...pair("nodiratime", "diratime", flag.MOUNT_ATTR_NODIRATIME, flag.MS_NODIRATIME),
+  ...accessTime("noatime", "atime", flag.MOUNT_ATTR_NOATIME, flag.MS_NOATIME),
+  ...accessTime("relatime", "norelatime", flag.MOUNT_ATTR_RELATIME, flag.MS_RELATIME),
+  ...accessTime("strictatime", "nostrictatime", flag.MOUNT_ATTR_STRICTATIME, flag.MS_STRICTATIME),
+
+  sync: { kind: "superblock", set: flag.MS_SYNCHRONOUS, clear: 0, word: "sync" },
+  async: { kind: "superblock", set: 0, clear: flag.MS_SYNCHRONOUS, word: "async" },
+  dirsync: { kind: "superblock", set: flag.MS_DIRSYNC, clear: 0, word: "dirsync" },
+  lazytime: { kind: "superblock", set: flag.MS_LAZYTIME, clear: 0, word: "lazytime" },
+  nolazytime: { kind: "superblock", set: 0, clear: flag.MS_LAZYTIME, word: "nolazytime" },
+  mand: { kind: "superblock", set: flag.MS_MANDLOCK, clear: 0, word: "mand" },
+  nomand: { kind: "superblock", set: 0, clear: flag.MS_MANDLOCK, word: "nomand" },
+  iversion: { kind: "superblock", set: flag.MS_I_VERSION, clear: 0, word: "iversion" },
+  noiversion: { kind: "superblock", set: 0, clear: flag.MS_I_VERSION, word: "noiversion" },
+  silent: { kind: "superblock", set: flag.MS_SILENT, clear: 0 },
+  loud: { kind: "superblock", set: 0, clear: flag.MS_SILENT },
+
+  private: { kind: "propagation", type: flag.MS_PRIVATE, recursive: false },
+  rprivate: { kind: "propagation", type: flag.MS_PRIVATE, recursive: true },
+  shared: { kind: "propagation", type: flag.MS_SHARED, recursive: false },
+  rshared: { kind: "propagation", type: flag.MS_SHARED, recursive: true },
+  slave: { kind: "propagation", type: flag.MS_SLAVE, recursive: false },
+  rslave: { kind: "propagation", type: flag.MS_SLAVE, recursive: true },
+  unbindable: { kind: "propagation", type: flag.MS_UNBINDABLE, recursive: false },
+  runbindable: { kind: "propagation", type: flag.MS_UNBINDABLE, recursive: true },
+
+  bind: { kind: "bind", recursive: false },
+  rbind: { kind: "bind", recursive: true },
+  idmap: { kind: "idmap", recursive: false },
+  ridmap: { kind: "idmap", recursive: true },
+  remount: { kind: "remount" },
+  tmpcopyup: { kind: "tmpcopyup" },
+  "copy-symlink": { kind: "copy-symlink" },
+  "src-nofollow": { kind: "src-nofollow" },
+  "dest-nofollow": { kind: "dest-nofollow" },
+};
+
+/** What a word of `options` means; undefined for one that goes to the file system. */
+export function mountOption(word: string): MountOption | undefined {
+  return Object.hasOwn(mountOptions, word) ? mountOptions[word] : undefined;
+}
+
+type Entries = { readonly [word: string]: MountOption };
+
+/** A flag with its opposite, for the mount alone and, with an r in front, for all below it. */
+function pair(on: string, off: string, attribute: number, ms: number): Entries {
+  const set = { kind: "attribute", set: attribute, clear: 0, ms: { set: ms, clear: 0 } } as const;
+  const clear = { kind: "attribute", set: 0, clear: attribute, ms: { set: 0, clear: ms } } as const;
+  return withRecursive(on, set, off, clear);
+}
+
+// How access times are kept is one field with three values, so setting one clears the field. Asking for "not" one of
+// them clears the field too, which leaves relatime, the kernel's default.
+function accessTime(on: string, off: string, attribute: number, ms: number): Entries {
+  const clear = flag.MOUNT_ATTR__ATIME;
+  const set = { kind: "attribute", set: attribute, clear, ms: { set: ms, clear: 0 } } as const;
+  const unset = { kind: "attribute", set: 0, clear, ms: { set: 0, clear: ms } } as const;
+  return withRecursive(on, set, off, unset);
+}
+
+type Attribute = Omit<Extract<MountOption, { kind: "attribute" }>, "recursive">;
+
+function withRecursive(on: string, set: Attribute, off: string, clear: Attribute): Entries {
+  return {
+    [on]: { ...set, recursive: false },
+    [off]: { ...clear, recursive: false },
+    [`r${on}`]: { ...set, recursive: true },
+    [`r${off}`]: { ...clear, recursive: true },
+  };
+}
