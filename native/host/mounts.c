@@ -1,0 +1,38 @@
+/* Mounts as detached trees, for init to attach: what it may not do itself in a user namespace. */
+#include "host.h"
+
+#include <fcntl.h>
+
+#include "fd.h"
+#include "kernel.h"
+
+int host_openTree(struct host_call *call)
+{
+	struct kernel_mount_attr attr = {.attr_set = KERNEL_MOUNT_ATTR_IDMAP};
+	unsigned flags = KERNEL_OPEN_TREE_CLONE | O_CLOEXEC;
+	bool recursive, nofollow, idmap_recursive;
+	const char *path;
+	int userns;
+	OWNED_FD tree = -1;
+
+	if (arg_cstr(call, 0, "path", &path) < 0 || arg_bool(call, 1, "recursive", &recursive) < 0 ||
+	    arg_bool(call, 2, "nofollow", &nofollow) < 0 || arg_fd_or_none(call, 3, "usernsFd", &userns) < 0 ||
+	    arg_bool(call, 4, "idmapRecursive", &idmap_recursive) < 0)
+		return -1;
+	if (recursive)
+		flags |= KERNEL_AT_RECURSIVE;
+	if (nofollow)
+		flags |= KERNEL_AT_SYMLINK_NOFOLLOW;
+	tree = (int)syscall(CALL_OPEN_TREE, AT_FDCWD, path, flags);
+	if (tree < 0)
+		return host_fail(call, errno, "open_tree", "%s", path);
+	if (userns >= 0) {
+		unsigned which = KERNEL_AT_EMPTY_PATH | (idmap_recursive ? KERNEL_AT_RECURSIVE : 0);
+
+		attr.userns_fd = (uint64_t)userns;
+		if (syscall(CALL_MOUNT_SETATTR, tree, "", which, &attr, sizeof attr) < 0)
+			return host_fail(call, errno, "mount_setattr", "%s: idmap", path);
+	}
+	call->result = hv_int(fd_take(&tree));
+	return 0;
+}
