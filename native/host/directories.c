@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,11 @@ static int collect_names(struct host_call *call, DIR *dir, struct hv *names)
 	size_t room = 0;
 	struct dirent *entry;
 
-	while ((void)(errno = 0), (entry = readdir(dir)) != NULL) {
+	for (;;) {
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL)
+			break;
 		if (is_dots(entry->d_name))
 			continue;
 		if (list.list.count == room) {
@@ -71,7 +76,7 @@ int host_listDir(struct host_call *call)
 		return host_fail(call, errno, "opendir", "%s", path);
 	result = collect_names(call, dir, &call->result);
 	if (result < 0)
-		host_fail(call, errno == 0 ? ENOMEM : errno, "readdir", "%s", path);
+		host_record_failure(call, errno == 0 ? ENOMEM : errno, "readdir", "%s", path);
 	closedir(dir);
 	return result;
 }
@@ -127,12 +132,18 @@ static int empty_directory(int fd, int nesting)
 		fd_close(&fd);
 		return -1;
 	}
-	while (err == 0 && (void)(errno = 0), err == 0 && (entry = readdir(dir)) != NULL)
-		if (!is_dots(entry->d_name) && remove_entry(dirfd(dir), entry->d_name,
-		    entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN, nesting) < 0)
-			err = errno;
-	if (err == 0)
+	while (err == 0) {
+		bool may_be_directory;
+
+		errno = 0;
+		entry = readdir(dir);
 		err = errno;
+		if (entry == NULL)
+			break;
+		may_be_directory = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+		if (!is_dots(entry->d_name) && remove_entry(dirfd(dir), entry->d_name, may_be_directory, nesting) < 0)
+			err = errno;
+	}
 	closedir(dir);
 	errno = err;
 	return err == 0 ? 0 : -1;
