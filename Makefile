@@ -9,7 +9,7 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all always help init node static asan fuzz clean
+.PHONY: all always help generated init node static asan fuzz clean
 
 CC = gcc
 MUSL_CC = musl-gcc
@@ -33,7 +33,7 @@ sources_host := $(wildcard native/host/*.c)
 sources_quickjs := $(filter-out native/quickjs/compile.c, $(wildcard native/quickjs/*.c))
 sources_node := $(wildcard native/node/*.c)
 sources_fuzz := $(wildcard test/fuzz/*.c)
-sources_ts := $(shell find src schema -type f 2>/dev/null)
+sources_ts := $(shell find src -name '*.ts' ! -name '*.test.ts')
 engine := quickjs dtoa libregexp libunicode
 
 # The engine's sources come from the package archive; where they can't be had, the Node host is all there is.
@@ -46,6 +46,17 @@ help: ## this list
 init: build/init/tsrunc-init ## the program that runs a plan inside the container
 node: dist/cli.js build/Release/tsrunc.node ## the Node host: dist/cli.js and its addon
 static: dist/tsrunc ## the QuickJS host: one static program
+
+# ---- TypeScript: the schema's validators are made first, then esbuild bundles all for each engine -----------------------
+
+bundle_inputs = $(sources_ts) $(generated) tools/bundle.js package.json tsconfig.json
+generated = build/generated/fits.js build/generated/explain.js
+
+generated: $(generated) ## the validators made from schema/: needed to type-check and to run unit tests
+
+$(generated) &: schema/config.schema.json tools/build-validators.mjs
+	node tools/build-validators.mjs
+	@touch $(generated)
 
 # ---- init: small, because every start of a container writes it into a memfd and runs it --------------------------------
 
@@ -71,7 +82,7 @@ build/Release/tsrunc.node: $(sources_node) $(sources_host) $(headers) native/emb
 	tools/build-addon.sh
 	@touch $@
 
-dist/cli.js: $(sources_ts) tools/bundle.js package.json tsconfig.json
+dist/cli.js: $(bundle_inputs)
 	node tools/bundle.js node
 
 # ---- the QuickJS host --------------------------------------------------------------------------------------------------
@@ -108,7 +119,7 @@ build/obj/embed-init.o: native/embed-init.S build/init/tsrunc-init
 build/quickjs/src/quickjs.h: tools/quickjs.lock
 	tools/fetch-quickjs.sh
 
-build/js/main.js: $(sources_ts) tools/bundle.js package.json tsconfig.json
+build/js/main.js: $(bundle_inputs)
 	node tools/bundle.js quickjs
 
 build/compile-bytecode: native/quickjs/compile.c $(objects_engine)
@@ -151,4 +162,4 @@ build/asan/%.o: native/%.c Makefile
 -include $(wildcard build/asan/*.d build/asan/*/*.d)
 
 clean: ## removes everything made, except the engine's sources
-	rm -rf dist build/init build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan build/fuzz
+	rm -rf dist build/init build/generated build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan build/fuzz

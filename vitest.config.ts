@@ -1,0 +1,28 @@
+// One project per kind of test, cheapest first. `npm test` runs all; `npx vitest run --project unit` runs one.
+import { defineConfig } from "vitest/config";
+import { Summary } from "./tools/test-summary.ts";
+
+const seconds = 1000;
+
+/** Tests that start containers: real processes and mounts, so few files at a time, and patience on a busy machine. */
+const privileged = { fileParallelism: false, testTimeout: 30 * seconds, hookTimeout: 60 * seconds };
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new Summary()],
+    environment: "node",
+    pool: "forks",
+    projects: [
+      project("unit", ["test/unit/**/*.test.ts", "src/**/*.test.ts"], {}),
+      project("native", ["test/native/**/*.test.ts"], {}),
+      project("golden", ["test/golden/**/*.test.ts"], {}),
+      project("integration", ["test/integration/**/*.test.ts"], privileged),
+      project("engines", ["test/engines/**/*.test.ts"], { ...privileged, testTimeout: 120 * seconds }),
+      project("conformance", ["test/conformance/**/*.test.ts"], privileged),
+    ],
+  },
+});
+
+function project(name: string, include: string[], options: object) {
+  return { extends: true as const, test: { name, include, ...options } };
+}
