@@ -1,0 +1,170 @@
+// An OCI seccomp profile becomes a classic BPF program: `linux.seccomp` in, struct sock_filter[] out.
+//
+//   load the architecture; for each one the profile covers, jump to its part; any other: kill the process
+//   a part:  load the number, find its range in a decision tree, return the range's action
+//            or, for calls with conditions on arguments, check those
+//
+// Semantics are those of runc with libseccomp (docs/seccomp.md lists the three places where we are stricter). No part
+// of this touches the machine: what matters of it, its architecture, comes in as an option.
+import { UserError } from "../errors.ts";
+import { writeRules } from "./conditions.ts";
+import { firstBlock } from "./leaves.ts";
+import { isX32, type Policy, rangesOf } from "./numbers.ts";
+import { mergeRules } from "./outcomes.ts";
+import {
+  type Architecture,
+  actions,
+  architectures,
+  families,
+  filterFlags,
+  foreignBigEndian,
+  foreignLittleEndian,
+  type LinuxSeccomp,
+  type Machine,
+  newListenerFlag,
+  type SeccompFlag,
+} from "./profile.ts";
+import { jump, maxInstructions, offsets, Program } from "./program.ts";
+import type { Ranges } from "./ranges.ts";
+import { type RuleSet, readRules } from "./rules.ts";
+import { absent, codesOf, nameIndex, numberOf } from "./syscalls.ts";
+import { writeTree } from "./tree.ts";
+
+export interface CompileOptions {
+  /** The architecture of the machine the filter is for */
+  readonly arch: Machine;
+}
+
+export interface CompiledFilter {
+  /** struct sock_filter[], little endian */
+  readonly program: Uint8Array;
+  readonly instructions: number;
+  /** The flags in the profile's words, and as seccomp(2) takes them (with NEW_LISTENER when `notify`) */
+  readonly flags: readonly SeccompFlag[];
+  readonly flagBits: number;
+  /** Whether some rule notifies: the filter then needs a listener */
+  readonly notify: boolean;
+  /** Names that are no system call on any of the filter's architectures */
+  readonly skipped: readonly string[];
+}
+
+const ENOSYS = 38;
+const killProcess = actions.SCMP_ACT_KILL_PROCESS;
+const noSuchCall = actions.SCMP_ACT_ERRNO + ENOSYS;
+
+// Calls that make up most of what programs do, found first. Order and exact choice matter little: most of them share
+// one range.
+const frequent =
+  "read write close openat newfstatat fstat lseek mmap mprotect munmap brk ioctl poll ppoll pread64 pwrite64 writev " +
+  "futex epoll_wait epoll_pwait epoll_ctl recvfrom sendto recvmsg sendmsg accept4 clock_nanosleep nanosleep " +
+  "rt_sigaction rt_sigprocmask getpid fcntl madvise sched_yield clock_gettime statx";
+const frequentWeight = 64;
+
+/**
+ * Compiles a profile for a machine.
+ * @throws UserError for what readRules refuses, unknown architectures, contradicting rules and a program that is too long
+ */
+export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): CompiledFilter {
+  const rules = readRules(profile);
+  const arches = chooseArchitectures(profile.architectures, options.arch);
+  const outcomes = mergeRules(rules);
+  const newer = needsStub(rules.defaultAction) ? outcomes.leaves.action(noSuchCall) : undefined;
+  const program = writeProgram(arches, { rules, outcomes, newer });
+  if (program.length > maxInstructions)
+    throw new UserError(`seccomp: the profile needs ${program.length} instructions, the kernel takes ${maxInstructions}`, {
+      at: "/linux/seccomp",
+    });
+  return {
+    program: program.bytes(),
+    instructions: program.length,
+    flags: rules.flags,
+    flagBits: numericFlags(rules),
+    notify: rules.notify,
+    skipped: outcomes.skipped,
+  };
+}
+
+/** The machine's own architecture and those of its family the profile names. */
+function chooseArchitectures(wanted: readonly string[] | undefined, machine: Machine): readonly Architecture[] {
+  const [native, ...others] = families[machine];
+  const list = wanted ?? [];
+  list.forEach((name, i) => {
+    if (Object.hasOwn(architectures, name) || ` ${foreignLittleEndian} `.includes(` ${name} `)) return;
+    const at = { at: `/linux/seccomp/architectures/${i}` };
+    if (!` ${foreignBigEndian} `.includes(` ${name} `))
+      throw new UserError(`seccomp: unknown architecture ${JSON.stringify(name)}`, at);
+    throw new UserError(`seccomp: ${name} has the other byte order than ${machine}`, at);
+  });
+  const chosen: Architecture[] = [architectures[native]];
+  for (const name of others) if (list.includes(name)) chosen.push(architectures[name]);
+  return chosen;
+}
+
+function writeProgram(arches: readonly Architecture[], policy: Policy): Program {
+  const program = new Program();
+  const blocks: (number | undefined)[] = [];
+  // x32 has no part of its own: the kernel reports it as x86_64.
+  const x32 = arches.find(isX32);
+  const entries: (readonly [audit: number, entry: number])[] = [];
+  for (const arch of arches.filter((one) => one !== x32).reverse()) {
+    const ranges = rangesOf(arch, x32, policy);
+    entries.push([arch.audit, writePart(program, ranges, weightsOf(ranges, arch), policy, blocks)]);
+  }
+  let next = program.return(killProcess);
+  for (const [audit, entry] of entries) next = program.branch(jump.equal, audit, entry, next);
+  program.load(offsets.architecture);
+  return program;
+}
+
+/** The tree of one architecture, and behind it the checks it needs. */
+function writePart(
+  program: Program,
+  ranges: Ranges,
+  weights: readonly number[],
+  { outcomes: { leaves } }: Policy,
+  blocks: (number | undefined)[],
+): number {
+  for (const leaf of ranges.leaves) {
+    const block = leaves.blocks[leaf - firstBlock];
+    if (block === undefined || blocks[leaf - firstBlock] !== undefined) continue;
+    blocks[leaf - firstBlock] = writeRules(program, block.rules, block.bits, leaves.actions[0] as number);
+  }
+  const root = writeTree(program, ranges, weights, (leaf) =>
+    leaf < firstBlock ? program.return(leaves.actions[leaf] as number) : (blocks[leaf - firstBlock] as number),
+  );
+  if (ranges.length === 1) return root;
+  program.goTo(root);
+  return program.load(offsets.number);
+}
+
+/** How often a range is asked for: once, and more for each frequent call in it. Other ABIs' calls are all rare. */
+function weightsOf(ranges: Ranges, { table, bits }: Architecture): readonly number[] {
+  const weights = ranges.leaves.map(() => 1);
+  if (bits === 32) return weights;
+  const codes = codesOf(table);
+  for (const name of frequent.split(" ")) {
+    const code = codes.charCodeAt(nameIndex().get(name) as number);
+    if (code === absent) continue;
+    const range = ranges.find(numberOf(code));
+    weights[range] = (weights[range] as number) + frequentWeight;
+  }
+  return weights;
+}
+
+/** Newer calls than the profile knows get ENOSYS, unless the profile lets unknown ones pass or hands them to a tracer. */
+function needsStub(defaultAction: number): boolean {
+  const kind = defaultAction & 0x7fff0000;
+  return kind !== actions.SCMP_ACT_ALLOW && kind !== actions.SCMP_ACT_LOG && kind !== actions.SCMP_ACT_TRACE;
+}
+
+/** As seccomp(2) takes them. TSYNC means nothing for a process of one thread that is about to exec. */
+function numericFlags({ flags, notify }: RuleSet): number {
+  let bits = notify ? newListenerFlag : 0;
+  for (const flag of flags) {
+    if (flag === "SECCOMP_FILTER_FLAG_TSYNC") continue;
+    // The kernel refuses it without a listener.
+    if (flag === "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" && !notify) continue;
+    bits |= filterFlags[flag];
+  }
+  return bits;
+}

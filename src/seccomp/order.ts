@@ -1,0 +1,148 @@
+// Several conditional rules for one system call: which one is asked first.
+//
+// libseccomp keeps the conditions of a call as a tree, one level for each 32-bit word it compares, and asks the
+// branches of a level in a fixed order, whatever the order of the profile: higher argument first; equality before
+// "less" before "greater"; then the larger value, or for "less" the smaller one. Where all rules have the same action
+// the order can't be seen. Where they differ it decides, so we keep it: the tree's paths, from left to right, are a
+// sorted list of rules of which the first match wins.
+import { UserError } from "../errors.ts";
+import { operators } from "./profile.ts";
+import { type Condition, maskedEqual, type Rule } from "./rules.ts";
+
+/** The rules of one call as an architecture sees them: a plain action, or conditional rules in their order. */
+export type Decision = number | readonly Rule[];
+
+/** One level of libseccomp's tree. */
+interface Level {
+  /** Twice the argument's index, one more for its high word */
+  readonly word: number;
+  /** How a comparison ranks among others of the same word */
+  readonly rank: number;
+  /** What is really compared: "not equal" is "equal" with the branches swapped, and so on */
+  readonly test: number;
+  readonly value: number;
+  readonly mask: number;
+}
+
+const { SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_LE, SCMP_CMP_LT, SCMP_CMP_NE } = operators;
+
+/**
+ * What an architecture with arguments of that many bits makes of the rules for one call.
+ * @param rules at least one, in the profile's order
+ * @throws UserError when two rules have the same conditions and different actions, which libseccomp refuses, too
+ */
+export function decide(rules: readonly Rule[], bits: 32 | 64): Decision {
+  const seen = bits === 64 ? rules : rules.map(narrow);
+  for (const rule of seen) if (rule.conditions.length === 0) return rule.action;
+  const first = seen[0] as Rule;
+  if (seen.length === 1 || seen.every((rule) => rule.action === first.action)) return withoutCopies(seen);
+  return sorted(seen, bits);
+}
+
+/** 32-bit arguments have no high word: a mask that covers only that compares nothing. */
+function narrow(rule: Rule): Rule {
+  return { ...rule, conditions: rule.conditions.filter(({ maskLow }) => maskLow !== 0) };
+}
+
+/** Engines repeat rules; a second copy would only cost instructions. */
+function withoutCopies(rules: readonly Rule[]): readonly Rule[] {
+  return rules.filter((rule, i) => !rules.slice(0, i).some((before) => sameConditions(before, rule)));
+}
+
+function sameConditions({ conditions: a }: Rule, { conditions: b }: Rule): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, i) => {
+      const other = b[i] as Condition;
+      return (
+        one.index === other.index &&
+        one.op === other.op &&
+        one.high === other.high &&
+        one.low === other.low &&
+        one.maskHigh === other.maskHigh &&
+        one.maskLow === other.maskLow
+      );
+    })
+  );
+}
+
+function sorted(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
+  const order: { readonly rule: Rule; readonly path: readonly Level[] }[] = [];
+  for (const rule of rules) {
+    const path = rule.conditions.flatMap((condition) => levels(condition, bits));
+    const place = placeFor(rule, path, order);
+    if (place >= 0) order.splice(place, 0, { rule, path });
+  }
+  return order.map(({ rule }) => rule);
+}
+
+/** Where a rule goes in the list, or -1 if a shorter one that always matches first is there already. */
+function placeFor(
+  rule: Rule,
+  path: readonly Level[],
+  order: readonly { readonly rule: Rule; readonly path: readonly Level[] }[],
+): number {
+  let deepest = 0;
+  for (let at = 0; at < order.length; at++) {
+    const { rule: other, path: theirs } = order[at] as { rule: Rule; path: readonly Level[] };
+    const shared = sharedLevels(path, theirs);
+    // Behind the last rule of the branch this one belongs to.
+    if (shared < deepest) return at;
+    deepest = shared;
+    if (shared === theirs.length && sameBranches(other, rule)) {
+      if (other.action === rule.action || shared < path.length) return -1;
+      throw contradiction(rule, other);
+    }
+    if (shared === path.length) {
+      if (sameBranches(rule, other) && other.action !== rule.action) throw contradiction(rule, other);
+      return at;
+    }
+    if (shared < theirs.length && goesBefore(path[shared] as Level, theirs[shared] as Level)) return at;
+  }
+  return order.length;
+}
+
+function contradiction(rule: Rule, other: Rule): UserError {
+  return new UserError(
+    `seccomp: a rule for ${rule.names.join(", ")} contradicts rule ${other.source}, which has the same conditions`,
+    { at: `/linux/seccomp/syscalls/${rule.source}` },
+  );
+}
+
+/** Whether the shorter rule's conditions are the beginning of the longer one's, not merely the same comparisons. */
+function sameBranches(shorter: Rule, longer: Rule): boolean {
+  return shorter.conditions.every(({ op }, i) => op === longer.conditions[i]?.op);
+}
+
+function sharedLevels(a: readonly Level[], b: readonly Level[]): number {
+  const limit = Math.min(a.length, b.length);
+  for (let i = 0; i < limit; i++) {
+    const one = a[i] as Level;
+    const other = b[i] as Level;
+    if (one.word !== other.word || one.test !== other.test || one.value !== other.value || one.mask !== other.mask)
+      return i;
+  }
+  return limit;
+}
+
+function goesBefore(one: Level, other: Level): boolean {
+  if (one.word !== other.word) return one.word > other.word;
+  if (one.rank !== other.rank) return one.rank > other.rank;
+  return one.rank === 2 ? one.value < other.value : one.value > other.value;
+}
+
+function levels({ index, op, high, low, maskHigh, maskLow }: Condition, bits: 32 | 64): Level[] {
+  const rank = op === SCMP_CMP_LT || op === SCMP_CMP_LE ? 2 : op === SCMP_CMP_GT || op === SCMP_CMP_GE ? 1 : 3;
+  const ranged = rank !== 3;
+  const lowTest = ranged
+    ? op === SCMP_CMP_GT || op === SCMP_CMP_LE
+      ? SCMP_CMP_GT
+      : SCMP_CMP_GE
+    : op === SCMP_CMP_NE
+      ? SCMP_CMP_EQ
+      : op;
+  const lowLevel: Level = { word: 2 * index, rank, test: lowTest, value: low, mask: maskLow };
+  if (bits === 32) return [lowLevel];
+  const highTest = ranged ? SCMP_CMP_GT : op === maskedEqual ? maskedEqual : SCMP_CMP_EQ;
+  return [{ word: 2 * index + 1, rank, test: highTest, value: high, mask: maskHigh }, lowLevel];
+}

@@ -1,0 +1,45 @@
+// The decision tree over system call numbers: a binary search in which what is asked often is found early.
+import type { Leaf } from "./leaves.ts";
+import { jump, type Program } from "./program.ts";
+import type { Ranges } from "./ranges.ts";
+
+/**
+ * Writes a tree that finds the range of the loaded number.
+ * @param weights how often each range is asked for, at least 1
+ * @param target the position that carries out a leaf
+ * @returns the position of the first comparison, or of the only leaf
+ */
+export function writeTree(
+  program: Program,
+  { starts, leaves }: Ranges,
+  weights: readonly number[],
+  target: (leaf: Leaf) => number,
+): number {
+  const sums = [0];
+  for (const weight of weights) sums.push((sums[sums.length - 1] as number) + weight);
+  return write(0, leaves.length - 1);
+
+  /** The ranges first..last. */
+  function write(first: number, last: number): number {
+    const leaf = leaves[first] as Leaf;
+    if (first === last) return target(leaf);
+    const second = starts[first + 1] as number;
+    // One number in the midst of others: ask for it alone.
+    if (last === first + 2 && leaf === leaves[last] && second + 1 === starts[last])
+      return program.branch(jump.equal, second, target(leaves[first + 1] as Leaf), target(leaf));
+    const split = middle(first, last);
+    const above = write(split, last);
+    const below = write(first, split - 1);
+    return program.branch(jump.greaterEqual, starts[split] as number, above, below);
+  }
+
+  /** The first range of the upper half, where the halves weigh most alike. */
+  function middle(first: number, last: number): number {
+    const total = (sums[first] as number) + (sums[last + 1] as number);
+    let split = first + 1;
+    while (split < last && 2 * (sums[split + 1] as number) <= total) split++;
+    // Twice the sum passes the total between split and split + 1: take the nearer one.
+    if (split < last && total - 2 * (sums[split] as number) > 2 * (sums[split + 1] as number) - total) split++;
+    return split;
+  }
+}
