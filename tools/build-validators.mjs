@@ -25,8 +25,10 @@ const documents = { Config: "#", Process: "#/$defs/process", Resources: "#/$defs
 
 /** What check() below understands or may skip. */
 const keywords = new Set(
-  ("$ref type enum items properties required additionalProperties minimum maximum minItems pattern " +
-    "$schema $id $defs title description $comment deprecated").split(" "),
+  (
+    "$ref type enum items properties required additionalProperties minimum maximum minItems pattern " +
+    "$schema $id $defs title description $comment deprecated"
+  ).split(" "),
 );
 
 mkdirSync(folder, { recursive: true });

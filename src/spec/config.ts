@@ -114,13 +114,7 @@ export interface IoPriority {
 
 // ---- hooks -----------------------------------------------------------------------------------------------------------
 
-export type HookKind =
-  | "prestart"
-  | "createRuntime"
-  | "createContainer"
-  | "startContainer"
-  | "poststart"
-  | "poststop";
+export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 
 export type Hooks = { readonly [kind in HookKind]?: readonly Hook[] };
 

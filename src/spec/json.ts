@@ -36,20 +36,18 @@ export class InexactNumber {
  * @throws UserError with line and column
  */
 export function readJson(text: string, name: string, check: CheckJson): unknown {
-  const document: unknown = parse(text, name, () => {
-    const numbers = check(text);
-    const value = JSON.parse(text);
-    for (const [pointer, digits] of numbers) replace(value, pointer, digits);
-    return value;
-  });
+  const document = parse(text, name, check);
   // Most texts have no null at all, and looking for the word is much cheaper than walking the value.
   if (text.includes("null")) removeNulls(document);
   return document;
 }
 
-function parse(text: string, name: string, read: () => unknown): unknown {
+function parse(text: string, name: string, check: CheckJson): unknown {
   try {
-    return read();
+    const numbers = check(text);
+    const document: unknown = JSON.parse(text);
+    for (const [pointer, digits] of numbers) replace(document, pointer, digits);
+    return document;
   } catch (error) {
     if (error instanceof KernelError && error.call === "json") {
       throw new UserError(`${name} is not valid JSON: ${error.subject}`, { at: "", cause: error });

@@ -4,9 +4,10 @@
 import { fitsConfig, fitsProcess, fitsResources } from "../../build/generated/fits.js";
 import { UserError } from "../errors.ts";
 import type { Config, Process, Resources } from "./config.ts";
+import type { Facts } from "./facts.ts";
 import { type CheckJson, readJson } from "./json.ts";
-import { type Problem, summarize } from "./problem.ts";
-import { checkConfig, checkProcessDocument, checkResourcesDocument, type Facts, type Findings } from "./rules.ts";
+import { type Findings, type Problem, summarize } from "./problem.ts";
+import { checkConfig, checkProcessDocument, checkResourcesDocument } from "./rules.ts";
 
 /** The kinds of documents: config.json, and those of `exec --process` and `update --resources`. */
 export type DocumentKind = "Config" | "Process" | "Resources";
@@ -14,68 +15,68 @@ export type DocumentKind = "Config" | "Process" | "Resources";
 /** Everything that breaks the schema, in words: explain.ts. */
 export type Explain = (kind: DocumentKind, document: unknown) => readonly Problem[];
 
+/** What reading needs from outside, as spec/ is pure. */
 export interface Reader {
   /** `host.checkJson` */
   readonly check: CheckJson;
   /** Loads explain.ts; called only for a document that breaks the schema, as its code is ten times the rest's. */
   readonly explain: () => Explain;
-}
-
-/** A good document, and what is odd about it. */
-export interface Loaded<Document> {
-  readonly document: Document;
-  readonly warnings: readonly Problem[];
+  readonly facts: Facts;
 }
 
 /**
  * Reads a config.json.
  *
- * @param facts what the rules must know of the machine and the call
- * @throws UserError (code "config"; `at` is the first problem's JSON pointer) naming every problem found
+ * @returns the config, and what is odd about it
+ * @throws UserError (code "config"; `at` is the first problem's JSON pointer) that names every problem
  */
-export function parseConfig(text: string, reader: Reader, facts: Facts): Loaded<Config> {
-  return load("Config", "config.json", text, reader, fitsConfig, (config: Config) => checkConfig(config, facts));
+export function parseConfig(text: string, reader: Reader): { config: Config; warnings: readonly Problem[] } {
+  const config = read<Config>("Config", text, reader, fitsConfig);
+  return { config, warnings: accept("Config", checkConfig(config, reader.facts)) };
 }
 
-/** Reads the document of `exec --process`: a process object that stands for itself. */
-export function parseProcess(text: string, reader: Reader, facts: Facts): Loaded<Process> {
-  return load("Process", "process file", text, reader, fitsProcess, (process: Process) =>
-    checkProcessDocument(process, facts),
-  );
+/** Reads the document of `exec --process`: a process object that stands for itself. Throws as parseConfig does. */
+export function parseProcess(text: string, reader: Reader): { process: Process; warnings: readonly Problem[] } {
+  const process = read<Process>("Process", text, reader, fitsProcess);
+  return { process, warnings: accept("Process", checkProcessDocument(process, reader.facts)) };
 }
 
-/** Reads the document of `update --resources`: a resources object. */
-export function parseResources(text: string, reader: Reader): Loaded<Resources> {
-  return load("Resources", "resources file", text, reader, fitsResources, checkResourcesDocument);
-}
-
-function load<Document>(
-  kind: DocumentKind,
-  name: string,
-  text: string,
-  { check, explain }: Reader,
-  fits: (document: unknown) => boolean,
-  rules: (document: Document) => Findings,
-): Loaded<Document> {
-  const document = readJson(text, name, check);
-  if (!fits(document)) throw invalid(name, explain()(kind, document));
-  const { errors, warnings } = rules(document as Document);
-  if (errors.length > 0) throw invalid(name, errors);
-  return { document: document as Document, warnings };
-}
-
-function invalid(name: string, problems: readonly Problem[]): UserError {
-  const at = problems[0]?.at ?? "";
-  return new UserError(`invalid ${name}: ${summarize(problems)}`, { at, code: "config" });
+/** Reads the document of `update --resources`: a resources object. Throws as parseConfig does. */
+export function parseResources(text: string, reader: Reader): { resources: Resources; warnings: readonly Problem[] } {
+  const resources = read<Resources>("Resources", text, reader, fitsResources);
+  return { resources, warnings: accept("Resources", checkResourcesDocument(resources)) };
 }
 
 /**
- * Everything wrong with a config at once, for `tsrunc validate`: schema and, where the schema is kept, rules.
+ * Everything wrong with a config at once, for `tsrunc validate`. The rules take the schema for granted, so they have
+ * their say only where it is kept.
  *
  * @throws UserError when the text isn't JSON
  */
-export function inspectConfig(text: string, reader: Reader, facts: Facts): Findings {
-  const config = readJson(text, "config.json", reader.check);
+export function inspectConfig(text: string, { check, explain, facts }: Reader): Findings {
+  const config = readJson(text, names.Config, check);
   if (fitsConfig(config)) return checkConfig(config as Config, facts);
-  return { errors: reader.explain()("Config", config), warnings: [] };
+  return { errors: explain()("Config", config), warnings: [] };
+}
+
+const names = { Config: "config.json", Process: "process file", Resources: "resources file" } as const;
+
+function read<Document>(
+  kind: DocumentKind,
+  text: string,
+  { check, explain }: Reader,
+  fits: (document: unknown) => boolean,
+): Document {
+  const document = readJson(text, names[kind], check);
+  if (!fits(document)) throw invalid(kind, explain()(kind, document));
+  return document as Document;
+}
+
+function accept(kind: DocumentKind, { errors, warnings }: Findings): readonly Problem[] {
+  if (errors.length > 0) throw invalid(kind, errors);
+  return warnings;
+}
+
+function invalid(kind: DocumentKind, problems: readonly Problem[]): UserError {
+  return new UserError(`invalid ${names[kind]}: ${summarize(problems)}`, { at: problems[0]?.at ?? "", code: "config" });
 }

@@ -6,11 +6,31 @@ export type Section = `${string}.md` | `${string}.md#${string}`;
 export interface Problem {
   /** JSON pointer to the member at fault */
   readonly at: string;
-  /** One sentence, lower case, no full stop */
+  /** What is wrong, lower case, no full stop; may begin with "is" or "must", as `at` is printed before it */
   readonly message: string;
   /** Name of the rule; "schema" for a breach of the schema */
   readonly rule: string;
   readonly section: Section;
+}
+
+/** Errors make a document unusable; warnings are about what has no effect or not the one expected. */
+export interface Findings {
+  readonly errors: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/** Where rules put what they find. */
+export interface Report {
+  error(problem: Problem): void;
+  warn(problem: Problem): void;
+}
+
+/** Runs rules and returns what they report. */
+export function collect(rules: (report: Report) => void): Findings {
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  rules({ error: (problem) => errors.push(problem), warn: (problem) => warnings.push(problem) });
+  return { errors, warnings };
 }
 
 /** Longest text of untrusted origin that a message repeats. */

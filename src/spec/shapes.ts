@@ -64,8 +64,8 @@ export function spelt(value: Record<string, unknown>, known: number, names: stri
  */
 export function misspelt(key: string, names: string): string | undefined {
   if (names.includes(` ${key} `)) return undefined;
-  let folded = foldedNames.get(names);
-  if (folded === undefined) foldedNames.set(names, (folded = fold(names)));
+  const folded = foldedNames.get(names) ?? fold(names);
+  foldedNames.set(names, folded);
   const at = folded.indexOf(` ${fold(key)} `);
   return at < 0 ? undefined : names.slice(at + 1, names.indexOf(" ", at + 1));
 }

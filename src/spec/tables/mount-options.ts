@@ -22,7 +22,7 @@ export type MountOption =
     }
   /** Changes a flag of the file system: `word` is its name for fsconfig(2), a missing one has none there */
   | { readonly kind: "superblock"; readonly set: number; readonly clear: number; readonly word?: string }
-  | { readonly kind: "propagation"; /** MS_SHARED and the like */ readonly type: number; readonly recursive: boolean }
+  | { readonly kind: "propagation" /** MS_SHARED and the like */; readonly type: number; readonly recursive: boolean }
   | { readonly kind: "bind"; readonly recursive: boolean }
   | { readonly kind: "idmap"; readonly recursive: boolean }
   | { readonly kind: "remount" | "tmpcopyup" | "copy-symlink" | "src-nofollow" | "dest-nofollow" | "defaults" };
