@@ -1,7 +1,7 @@
 // Which devices a container may use: the rules of linux.resources.devices in order, after "deny all", before the
 // built-in ones that every container needs. The same list drives devices.allow (v1) and the eBPF program (v2).
 
-import type { LinuxDeviceCgroup } from "../spec/config.ts";
+import type { DeviceRule as ConfigRule } from "../spec/config.ts";
 
 /** One normalised rule. -1 stands for any number; access is a subset of "rwm". */
 export interface DeviceRule {
@@ -28,7 +28,7 @@ export const builtInRules: readonly DeviceRule[] = [
 ];
 
 /** The effective rules, first "deny all", last wins. A rule of type "a" forgets everything before it. */
-export function effectiveRules(rules: readonly LinuxDeviceCgroup[] | undefined): readonly DeviceRule[] {
+export function effectiveRules(rules: readonly ConfigRule[] | undefined): readonly DeviceRule[] {
   let list: DeviceRule[] = [{ allow: false, type: "a", major: -1, minor: -1, access: "rwm" }];
   for (const rule of rules ?? []) {
     const type = rule.type === undefined || rule.type === "" || rule.type === "a" ? "a" : rule.type === "b" ? "b" : "c";

@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
-import type { LinuxResources } from "../spec/config.ts";
+import type { Resources } from "../spec/config.ts";
 import type { CgroupDirectory, CgroupRecord } from "./record.ts";
 import * as v1 from "./v1.ts";
 import * as v2 from "./v2.ts";
@@ -31,7 +31,7 @@ export function createCgroup(record: CgroupRecord): void {
 }
 
 /** Sets the limits and, with `devices`, which devices may be used. */
-export function applyResources(record: CgroupRecord, resources: LinuxResources, devices: boolean): void {
+export function applyResources(record: CgroupRecord, resources: Resources, devices: boolean): void {
   if (record.driver === "none") return;
   const apply = record.version === "v2" ? v2.apply : v1.apply;
   apply(record.directories, resources, devices);

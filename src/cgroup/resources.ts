@@ -2,7 +2,8 @@
 // Order matters and is the order of the list. Values of 0 mean "leave as it is" where engines send zeros for that.
 
 import { UserError } from "../errors.ts";
-import type { Int64, LinuxBlockIO, LinuxCpu, LinuxMemory, LinuxResources } from "../spec/config.ts";
+import type { Int64, BlockIo, Cpu, Memory, Resources } from "../spec/config.ts";
+import { escapePointer } from "../spec/json.ts";
 
 /** One value for one cgroup file. */
 export interface CgroupWrite {
@@ -44,7 +45,7 @@ export function ioWeightOfBlkio(weight: number): number {
  * memory.swap.max of v2 (swap alone) from the spec's memory+swap value; undefined: not written.
  * Errors: swap without limit, or smaller than the limit.
  */
-export function swapMax(memory: LinuxMemory): string | undefined {
+export function swapMax(memory: Memory): string | undefined {
   const limit = BigInt(memory.limit ?? 0);
   const swap = BigInt(memory.swap ?? 0);
   if (limit < -1n) throw new UserError(`invalid memory value: ${limit}`, { at: `${resourcesAt}/memory/limit` });
@@ -74,7 +75,7 @@ function pidsText(limit: Int64): string {
 }
 
 /** The writes for a v2 cgroup, in the order runc uses: pids, memory, io, cpu, cpuset, hugetlb, rdma, unified. */
-export function writesV2(resources: LinuxResources): readonly CgroupWrite[] {
+export function writesV2(resources: Resources): readonly CgroupWrite[] {
   const writes: CgroupWrite[] = [];
   const put = (file: string, value: string, at: string, optional?: "absent"): void => {
     const controller = file.slice(0, file.indexOf("."));
@@ -91,14 +92,14 @@ export function writesV2(resources: LinuxResources): readonly CgroupWrite[] {
   });
   rdma(resources, put);
   for (const [file, value] of Object.entries(resources.unified ?? {})) {
-    for (const line of value.split("\n")) if (line !== "") put(file, line, `/unified/${pointerPart(file)}`);
+    for (const line of value.split("\n")) if (line !== "") put(file, line, `/unified/${escapePointer(file)}`);
   }
   return writes;
 }
 
 type Put = (file: string, value: string, at: string, optional?: "absent") => void;
 
-function memoryV2(memory: LinuxMemory, put: Put): void {
+function memoryV2(memory: Memory, put: Put): void {
   const swap = swapMax(memory);
   // swap first, so that a shrinking limit doesn't kill what could still be swapped out
   if (swap !== undefined) {
@@ -109,7 +110,7 @@ function memoryV2(memory: LinuxMemory, put: Put): void {
   if (given(memory.reservation)) put("memory.low", limitText(memory.reservation), "/memory/reservation");
 }
 
-function cpuV2(cpu: LinuxCpu, put: Put): void {
+function cpuV2(cpu: Cpu, put: Put): void {
   if (cpu.idle !== undefined) put("cpu.idle", String(cpu.idle), "/cpu/idle");
   if (given(cpu.shares) && Number(cpu.idle ?? 0) !== 1) {
     put("cpu.weight", String(weightOfShares(cpu.shares)), "/cpu/shares");
@@ -130,7 +131,7 @@ const throttles = [
   ["throttleWriteIOPSDevice", "wiops", "blkio.throttle.write_iops_device"],
 ] as const;
 
-function blockIOV2(io: LinuxBlockIO, put: Put): void {
+function blockIOV2(io: BlockIo, put: Put): void {
   if (given(io.weight)) put("io.weight", `default ${ioWeightOfBlkio(Number(io.weight))}`, "/blockIO/weight");
   io.weightDevice?.forEach((device, index) => {
     if (!given(device.weight)) return;
@@ -144,16 +145,16 @@ function blockIOV2(io: LinuxBlockIO, put: Put): void {
   }
 }
 
-function rdma(resources: LinuxResources, put: Put): void {
+function rdma(resources: Resources, put: Put): void {
   for (const [device, limit] of Object.entries(resources.rdma ?? {})) {
     const handles = limit.hcaHandles === undefined ? "" : ` hca_handle=${limit.hcaHandles}`;
     const objects = limit.hcaObjects === undefined ? "" : ` hca_object=${limit.hcaObjects}`;
-    put("rdma.max", device + handles + objects, `/rdma/${pointerPart(device)}`);
+    put("rdma.max", device + handles + objects, `/rdma/${escapePointer(device)}`);
   }
 }
 
 /** The writes for v1 hierarchies. */
-export function writesV1(resources: LinuxResources): readonly CgroupWrite[] {
+export function writesV1(resources: Resources): readonly CgroupWrite[] {
   const writes: CgroupWrite[] = [];
   const put: Put = (file, value, at, optional) => {
     const controller = file.slice(0, file.indexOf("."));
@@ -182,7 +183,7 @@ export function writesV1(resources: LinuxResources): readonly CgroupWrite[] {
   return writes;
 }
 
-function memoryV1(memory: LinuxMemory, put: Put): void {
+function memoryV1(memory: Memory, put: Put): void {
   const limit = given(memory.limit) ? memory.limit : undefined;
   // v1 counts memory+swap like the spec does; unlimited memory lifts the swap limit, too
   const swap = given(memory.swap) ? memory.swap : limit !== undefined && BigInt(limit) === -1n ? limit : undefined;
@@ -197,7 +198,7 @@ function memoryV1(memory: LinuxMemory, put: Put): void {
   if (memory.swappiness !== undefined) put("memory.swappiness", String(memory.swappiness), "/memory/swappiness");
 }
 
-function cpuV1(cpu: LinuxCpu, put: Put): void {
+function cpuV1(cpu: Cpu, put: Put): void {
   if (given(cpu.shares)) put("cpu.shares", String(cpu.shares), "/cpu/shares");
   if (given(cpu.realtimePeriod)) put("cpu.rt_period_us", String(cpu.realtimePeriod), "/cpu/realtimePeriod");
   if (given(cpu.realtimeRuntime)) put("cpu.rt_runtime_us", String(cpu.realtimeRuntime), "/cpu/realtimeRuntime");
@@ -209,7 +210,7 @@ function cpuV1(cpu: LinuxCpu, put: Put): void {
   if (cpu.mems) put("cpuset.mems", cpu.mems, "/cpu/mems");
 }
 
-function blockIOV1(io: LinuxBlockIO, put: Put): void {
+function blockIOV1(io: BlockIo, put: Put): void {
   if (given(io.weight)) put("blkio.weight", String(io.weight), "/blockIO/weight");
   if (given(io.leafWeight)) put("blkio.leaf_weight", String(io.leafWeight), "/blockIO/leafWeight");
   io.weightDevice?.forEach((device, index) => {
@@ -223,9 +224,4 @@ function blockIOV1(io: LinuxBlockIO, put: Put): void {
       put(file, `${device.major}:${device.minor} ${device.rate}`, `/blockIO/${field}/${index}/rate`);
     });
   }
-}
-
-/** A key as one part of a JSON pointer (RFC 6901). */
-function pointerPart(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
-import type { LinuxResources } from "../spec/config.ts";
+import type { Resources } from "../spec/config.ts";
 import { effectiveRules, ruleText } from "./devices.ts";
 import type { CgroupDirectory } from "./record.ts";
 import { type CgroupWrite, writesV1 } from "./resources.ts";
@@ -18,7 +18,7 @@ export function inheritCpuset(directory: CgroupDirectory): void {
 }
 
 /** Writes the limits, each into its controller's hierarchy. */
-export function apply(directories: readonly CgroupDirectory[], resources: LinuxResources, devices: boolean): void {
+export function apply(directories: readonly CgroupDirectory[], resources: Resources, devices: boolean): void {
   for (const write of ordered(writesV1(resources), directories)) {
     const directory = directories.find((entry) => entry.controllers.includes(write.controller));
     if (directory === undefined) throw missingController(write);
@@ -49,7 +49,7 @@ function ordered(writes: readonly CgroupWrite[], directories: readonly CgroupDir
   return writes.map((write) => (write === limit ? swap : write === swap ? limit : write));
 }
 
-function applyDevices(directories: readonly CgroupDirectory[], resources: LinuxResources): void {
+function applyDevices(directories: readonly CgroupDirectory[], resources: Resources): void {
   const directory = directories.find((entry) => entry.controllers.includes("devices"));
   if (directory === undefined) return;
   for (const rule of effectiveRules(resources.devices)) {

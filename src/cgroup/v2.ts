@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
-import type { LinuxResources } from "../spec/config.ts";
+import type { Resources } from "../spec/config.ts";
 import { writeFailure } from "./failure.ts";
 import type { CgroupDirectory } from "./record.ts";
 import { writesV2 } from "./resources.ts";
@@ -48,7 +48,7 @@ function enable(path: string, controllers: readonly string[]): void {
 }
 
 /** Writes the limits. */
-export function apply(directories: readonly CgroupDirectory[], resources: LinuxResources, _devices: boolean): void {
+export function apply(directories: readonly CgroupDirectory[], resources: Resources, _devices: boolean): void {
   const directory = only(directories);
   for (const write of writesV2(resources)) {
     try {

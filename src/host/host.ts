@@ -172,6 +172,8 @@ export interface Host {
   cwd(): string;
   /** [pid, euid, egid] */
   ids(): readonly [pid: number, euid: number, egid: number];
+  /** Our permitted capabilities (bit n = capability n): what a container without a user namespace can get. */
+  capabilities(): number | bigint;
   /** [sysname release, machine], e.g. ["6.18.0", "x86_64"] */
   kernel(): readonly [release: string, machine: string];
   /** CLOCK_MONOTONIC in nanoseconds, and CLOCK_REALTIME as [seconds, nanoseconds]. */

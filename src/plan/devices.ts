@@ -1,6 +1,6 @@
 // linux.devices and the devices, links and terminals that every container has in /dev.
 
-import type { Config, LinuxDevice } from "../spec/config.ts";
+import type { Config, Device as ConfigDevice } from "../spec/config.ts";
 import { pathParts } from "./paths.ts";
 import { type Step, step } from "./plan.ts";
 
@@ -64,7 +64,7 @@ function fromDefault([name, major, minor]: (typeof defaults)[number]): Device {
   return { at: "", path: `/dev/${name}`, type: "c", major, minor, mode: 0o666, uid: 0, gid: 0 };
 }
 
-function fromConfig(device: LinuxDevice, index: number): Device {
+function fromConfig(device: ConfigDevice, index: number): Device {
   return {
     at: `/linux/devices/${index}`,
     path: `/${pathParts(device.path).join("/")}`,

@@ -2,11 +2,15 @@
 
 import type { CgroupLayout } from "../cgroup/layout.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
+import type { compileSeccomp } from "../seccomp/compile.ts";
+import type { Machine } from "../seccomp/profile.ts";
 
 export interface HostFacts {
   /** Root in the first user namespace: may mknod, and is privileged over every namespace */
   readonly privileged: boolean;
   readonly cgroup: CgroupLayout;
+  /** The architecture that the kernel speaks */
+  readonly machine: Machine;
   /** The capabilities we may hand on (bit n = capability n) */
   readonly capabilities: bigint;
 }
@@ -25,5 +29,9 @@ export interface CreateRequest {
   readonly keyring: "new" | "inherited";
   /** The caller's descriptors that the program gets as 3, 4, ... */
   readonly preserved: readonly number[];
+  /** Added to the program's environment for them */
+  readonly environment: readonly string[];
   readonly cgroup: CgroupRecord;
+  /** The seccomp compiler: a tenth of all code, so it is loaded (cli/load.ts) only for a config with a profile */
+  readonly seccomp: typeof compileSeccomp | undefined;
 }

@@ -1,34 +1,10 @@
 // linux.namespaces -> in which namespaces init is born, which it makes itself and which it joins, and in what order.
 
-import type { Config } from "../spec/config.ts";
+import type { Config, NamespaceType } from "../spec/config.ts";
+import { namespaces } from "../spec/tables/namespaces.ts";
 import type { HostFacts } from "./facts.ts";
 import { SyncPoint } from "./ops.generated.ts";
-import type { NamespaceType } from "./plan.ts";
 import { type Slot, type Step, step } from "./plan.ts";
-
-/** CLONE_NEW* of namespaces(7), in linux/sched.h. */
-export const cloneFlag: Readonly<Record<NamespaceType, number>> = {
-  time: 0x80,
-  mount: 0x20000,
-  cgroup: 0x2000000,
-  uts: 0x4000000,
-  ipc: 0x8000000,
-  user: 0x10000000,
-  pid: 0x20000000,
-  network: 0x40000000,
-};
-
-/** The name of a namespace's file in /proc/PID/ns. */
-export const procName: Readonly<Record<NamespaceType, string>> = {
-  time: "time",
-  mount: "mnt",
-  cgroup: "cgroup",
-  uts: "uts",
-  ipc: "ipc",
-  user: "user",
-  pid: "pid",
-  network: "net",
-};
 
 interface Namespaces {
   readonly cloneFlags: number;
@@ -53,11 +29,11 @@ export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]):
   const order = [...joined].sort((a, b) => rank(a.type, facts.privileged) - rank(b.type, facts.privileged));
   for (const { type, path } of order) {
     const slot = slots.push({ kind: "namespace", type, path: path as string, at: at(type) }) - 1;
-    steps.push(step(at(type), { op: "join", slot, flags: cloneFlag[type] }));
+    steps.push(step(at(type), { op: "join", slot, flags: namespaces[type].flag }));
     if (type === "user") steps.push(step(at(type), { op: "become_root" }));
   }
   if (isNew("user")) {
-    steps.push(step(at("user"), { op: "unshare", flags: cloneFlag.user }));
+    steps.push(step(at("user"), { op: "unshare", flags: namespaces.user.flag }));
     steps.push(step("/linux/uidMappings", { op: "sync", point: SyncPoint.userns }));
     steps.push(step(at("user"), { op: "become_root" }));
   }
@@ -66,10 +42,10 @@ export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]):
   const byInit: readonly NamespaceType[] = usesUser ? ["mount", "network", "ipc", "uts", "cgroup", "pid"] : ["cgroup"];
   const byClone: readonly NamespaceType[] = usesUser ? [] : ["mount", "network", "ipc", "uts", "pid"];
   for (const type of byInit) {
-    if (isNew(type)) steps.push(step(at(type), { op: "unshare", flags: cloneFlag[type] }));
+    if (isNew(type)) steps.push(step(at(type), { op: "unshare", flags: namespaces[type].flag }));
   }
   if (isNew("time")) {
-    steps.push(step(at("time"), { op: "unshare", flags: cloneFlag.time }));
+    steps.push(step(at("time"), { op: "unshare", flags: namespaces.time.flag }));
     if (config.linux?.timeOffsets !== undefined) {
       steps.push(step("/linux/timeOffsets", { op: "sync", point: SyncPoint.timens }));
     }
@@ -79,7 +55,7 @@ export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]):
   else if (isNew("time")) steps.push(step(at("time"), { op: "enter_time" }));
   if (isNew("network")) steps.push(step(at("network"), { op: "loopback_up" }));
 
-  const cloneFlags = byClone.filter(isNew).reduce((flags, type) => flags | cloneFlag[type], 0);
+  const cloneFlags = byClone.filter(isNew).reduce((flags, type) => flags | namespaces[type].flag, 0);
   return { cloneFlags, steps };
 }
 

@@ -1,11 +1,14 @@
 // The plan: what init will do, in order, each step with the JSON pointer of config.json that asks for it.
 
+import type { Mount, NamespaceType } from "../spec/config.ts";
 import type { Op } from "./ops.generated.ts";
 
 /** One operation and its origin in config.json ("" for what every container gets). */
 export interface Step {
   readonly op: Op;
   readonly at: string;
+  /** A bind whose ids are mapped: by the mount's own mappings, else by the container's; `tree`: below it, too */
+  readonly idmap?: { readonly mount: Mount; readonly tree: boolean };
 }
 
 /** A descriptor that init is given at its start, by what it is. */
@@ -16,8 +19,6 @@ export type Slot =
   | { readonly kind: "pidfd" }
   /** One of the caller's own descriptors, which the program gets as 3, 4, ... */
   | { readonly kind: "preserved"; readonly fd: number };
-
-export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
 
 export interface Plan {
   /** CLONE_NEW* namespaces that init is born in */

@@ -1,6 +1,7 @@
 // What is set for the whole container: names, sysctls, and which paths are hidden or read-only.
 
 import type { Config } from "../spec/config.ts";
+import { escapePointer } from "../spec/json.ts";
 import { type Step, step } from "./plan.ts";
 
 export function planNames(config: Config): readonly Step[] {
@@ -19,7 +20,7 @@ export function sysctlPath(key: string): string {
 
 export function planSysctls(config: Config): readonly Step[] {
   return Object.entries(config.linux?.sysctl ?? {}).map(([key, value]) =>
-    step(`/linux/sysctl/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`, {
+    step(`/linux/sysctl/${escapePointer(key)}`, {
       op: "sysctl",
       path: sysctlPath(key),
       value,

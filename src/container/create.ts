@@ -1,0 +1,353 @@
+// create: from a bundle to a process that waits for `start`. The steps, in the order that makes a crash between any two
+// of them harmless (docs/architecture.md, "Crash safety"):
+//
+//   1 read and check everything, compile the plan            nothing has happened yet
+//   2 claim ROOT/ID, lock it                                 the name is ours
+//   3 start init; write down who it is and its cgroup        if we die, so does init
+//   4 cgroup: make, limit, let init in                       while init waits
+//   5 init works through the plan; hooks, id maps at its stops
+//   6 state.json, console, pid file; commit                  init may outlive us
+
+import { host } from "#host";
+import { applyResources, createCgroup, joinCgroup, killAll, removeCgroup } from "../cgroup/manager.ts";
+import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
+import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
+import { log } from "../log.ts";
+import { compileCreate } from "../plan/compile.ts";
+import type { CreateRequest, HostFacts } from "../plan/facts.ts";
+import { SyncPoint } from "../plan/ops.generated.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Config, IdMapping } from "../spec/config.ts";
+import type { Bundle } from "./bundle.ts";
+import { readFacts } from "./facts.ts";
+import { runHooks, runPoststop } from "./hooks.ts";
+import { checkId } from "./id.ts";
+import { abandon, converse, type Init, release, startInit } from "./init.ts";
+import { inheritedDescriptors, type Preserved } from "./preserve.ts";
+import { applyRlimits } from "./rlimits.ts";
+import { closeSlots, openSlots } from "./slots.ts";
+import { bootId, processStat } from "./status.ts";
+import { claim, forget, type Intent, prepareStore, type Store, writeConfig, writeIntent, writeState } from "./store.ts";
+
+export interface CreateOptions {
+  /** Absolute path of the file to get the pid; undefined: none */
+  readonly pidFile: string | undefined;
+  /** Absolute path of the socket to get the terminal's master */
+  readonly consoleSocket: string | undefined;
+  /** Absolute path of the socket to get a pidfd of init */
+  readonly pidfdSocket: string | undefined;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  /** How many descriptors from 3 on the program gets, besides those of LISTEN_FDS */
+  readonly preserveFds: number;
+  /** --cgroup-manager disabled */
+  readonly noCgroup: boolean;
+}
+
+/** A container that has committed, in the hands of the command that made it. */
+export interface Created {
+  readonly store: Store;
+  readonly intent: Intent;
+  readonly config: Config;
+  readonly plan: Plan;
+  readonly init: Init;
+  /** Descriptor of the container's lock */
+  readonly lock: number;
+  /** The terminal's master, when nobody else took it; -1 for none */
+  readonly master: number;
+}
+
+/** Code that only some configs need, loaded by the command line before anything is done. */
+export type CreateTools = Pick<CreateRequest, "seccomp">;
+
+/** The create command. */
+export function create(store: Store, id: string, bundle: Bundle, options: CreateOptions, tools: CreateTools): void {
+  const created = setUp(store, id, bundle, options, tools, "later", true);
+  release(created.init);
+  host.close(created.lock);
+}
+
+/**
+ * Sets a container up to its commit. With start "now" (run) init doesn't wait for `start`, and our end of its socket
+ * stays open. On any failure nothing is left: no process, cgroup, directory or pid file.
+ */
+export function setUp(
+  store: Store,
+  id: string,
+  bundle: Bundle,
+  options: CreateOptions,
+  tools: CreateTools,
+  start: CreateRequest["start"],
+  detach: boolean,
+): Created {
+  checkId(id);
+  checkTerminal(bundle.config, options, detach);
+  const preserved = inheritedDescriptors(options.preserveFds);
+  const facts = readFacts();
+  const cgroup: CgroupRecord = options.noCgroup
+    ? { driver: "none" }
+    : planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, id);
+  const plan = compilePlan(bundle, facts, { id, start, preserved, cgroup, options, ...tools });
+  prepareStore(store);
+  host.catchSignals();
+  const lock = claim(store, id);
+  const attempt = new Attempt(store, id, bundle, plan, cgroup, facts, options, lock, start);
+  try {
+    return attempt.run();
+  } catch (error) {
+    attempt.undo();
+    throw error;
+  }
+}
+
+/** The plan for a bundle: shared with `tsrunc plan`, which has no descriptors and makes no container. */
+export function compilePlan(
+  bundle: Bundle,
+  facts: HostFacts,
+  request: {
+    readonly id: string;
+    readonly start: CreateRequest["start"];
+    readonly preserved: Preserved;
+    readonly cgroup: CgroupRecord;
+    readonly options: Pick<CreateOptions, "noPivot" | "noNewKeyring">;
+  } & CreateTools,
+): Plan {
+  return compileCreate(bundle.config, facts, {
+    id: request.id,
+    bundle: bundle.path,
+    rootfs: bundle.rootfs,
+    start: request.start,
+    root: request.options.noPivot ? "move" : "pivot",
+    keyring: request.options.noNewKeyring ? "inherited" : "new",
+    preserved: request.preserved.descriptors,
+    environment: request.preserved.environment,
+    cgroup: request.cgroup,
+    seccomp: request.seccomp,
+  });
+}
+
+/** A terminal needs somebody at its other end, known before anything is done. */
+function checkTerminal(config: Config, options: CreateOptions, detach: boolean): void {
+  const terminal = config.process?.terminal === true;
+  if (terminal && detach && options.consoleSocket === undefined) {
+    throw new UserError("cannot allocate tty if tsrunc will detach without setting console socket", {
+      at: "/process/terminal",
+      code: "usage",
+      hint: "give --console-socket, or set process.terminal to false",
+    });
+  }
+  if (options.consoleSocket !== undefined && !(terminal && detach)) {
+    throw new UserError("cannot use console socket if tsrunc will not detach or allocate tty", {
+      at: "--console-socket",
+      code: "usage",
+    });
+  }
+}
+
+/** One try at making a container, which knows how far it has come. */
+class Attempt {
+  private init: Init | undefined;
+  private cgroupBegun = false;
+  private hooksBegun = false;
+  private master = -1;
+  private intent: Intent;
+
+  private readonly store: Store;
+  private readonly bundle: Bundle;
+  private readonly plan: Plan;
+  private readonly facts: HostFacts;
+  private readonly options: CreateOptions;
+  private readonly lock: number;
+  private readonly start: CreateRequest["start"];
+
+  constructor(
+    store: Store,
+    id: string,
+    bundle: Bundle,
+    plan: Plan,
+    cgroup: CgroupRecord,
+    facts: HostFacts,
+    options: CreateOptions,
+    lock: number,
+    start: CreateRequest["start"],
+  ) {
+    this.store = store;
+    this.bundle = bundle;
+    this.plan = plan;
+    this.facts = facts;
+    this.options = options;
+    this.lock = lock;
+    this.start = start;
+    this.intent = {
+      id,
+      bundle: bundle.path,
+      rootfs: bundle.rootfs,
+      created: timestamp(),
+      annotations: bundle.config.annotations ?? {},
+      cgroup,
+      ownPid: bundle.config.linux?.namespaces?.some(({ type }) => type === "pid") ?? false,
+      bootId: bootId(),
+      pid: 0,
+      startTime: 0,
+    };
+  }
+
+  run(): Created {
+    const { plan, bundle, store, options, lock } = this;
+    const slots = openSlots(plan, store, this.intent.id, bundle.config);
+    const terminal = bundle.config.process?.terminal === true;
+    const init = startInit(plan, slots, terminal ? [-1, -1, -1] : [0, 1, 2]);
+    this.init = init;
+    closeSlots(plan, slots);
+    converse(init, plan, this.intent.cgroup, {
+      sync: (point) => this.atSync(point),
+      commit: () => this.atCommit(),
+      descriptor: (_op, fd) => {
+        this.master = fd;
+      },
+      tree: ({ op }) => {
+        if (op.op !== "bind" && op.op !== "device_bind") throw new TypeError(`${op.op} wants no mount tree`);
+        const recursive = op.op === "bind" && (op.flags & 1) !== 0;
+        return host.openTree(op.hostPath, recursive, false, -1, false);
+      },
+    });
+    return { store, intent: this.intent, config: bundle.config, plan, init, lock, master: this.master };
+  }
+
+  private atSync(point: number): void {
+    const { config } = this.bundle;
+    const { pid } = this.liveInit();
+    switch (point) {
+      case SyncPoint.launched:
+        this.rememberInit();
+        if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
+        this.cgroupBegun = true;
+        createCgroup(this.intent.cgroup);
+        applyResources(this.intent.cgroup, config.linux?.resources ?? {}, this.facts.privileged);
+        joinCgroup(this.intent.cgroup, pid);
+        return;
+      case SyncPoint.userns:
+        writeIdMap(pid, "uid_map", config.linux?.uidMappings ?? []);
+        writeIdMap(pid, "gid_map", config.linux?.gidMappings ?? []);
+        return;
+      case SyncPoint.timens:
+        host.writeText(`/proc/${pid}/timens_offsets`, timeOffsets(config));
+        return;
+      case SyncPoint.namespaces:
+        if (pid !== this.intent.pid) this.rememberInit();
+        this.hooksBegun = true;
+        runHooks(config, "prestart", this.intent);
+        runHooks(config, "createRuntime", this.intent);
+        return;
+    }
+  }
+
+  private atCommit(): void {
+    const { store, options, start } = this;
+    const init = this.liveInit();
+    if (init.pid !== this.intent.pid) this.rememberInit();
+    applyRlimits(init.pid, this.bundle.config.process?.rlimits ?? []);
+    writeConfig(store, this.intent.id, this.bundle.text);
+    writeState(store, this.intent);
+    if (options.consoleSocket !== undefined && this.master >= 0) {
+      host.sendFd(options.consoleSocket, "/dev/ptmx", this.master);
+      host.close(this.master);
+      this.master = -1;
+    }
+    if (options.pidfdSocket !== undefined) host.sendFd(options.pidfdSocket, "standard", init.pidfd);
+    if (start === "later") writePidFile(options.pidFile, init.pid);
+  }
+
+  /** Writes down which process is init, before it does anything. */
+  private rememberInit(): void {
+    const { pid } = this.liveInit();
+    this.intent = { ...this.intent, pid, startTime: processStat(pid)?.startTime ?? 0 };
+    writeIntent(this.store, this.intent);
+  }
+
+  private liveInit(): Init {
+    if (this.init === undefined) throw new UserError("init has not been started", { code: "init" });
+    return this.init;
+  }
+
+  /** Takes everything back. What can't be is logged: the error that brought us here is the one to be told. */
+  undo(): void {
+    const { store, intent, bundle } = this;
+    const steps: (() => void)[] = [
+      () => this.init !== undefined && abandon(this.init),
+      () => this.master >= 0 && host.close(this.master),
+      () => {
+        if (!this.cgroupBegun) return;
+        killAll(intent.cgroup, 9);
+        removeCgroup(intent.cgroup);
+      },
+      () => this.hooksBegun && runPoststop(bundle.config, intent),
+      () => forget(store, intent.id),
+      () => host.close(this.lock),
+    ];
+    for (const undoStep of steps) {
+      try {
+        undoStep();
+      } catch (error) {
+        log.warn(`while cleaning up: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+}
+
+/** Writes the pid, digits only, by renaming: engines poll this file. */
+export function writePidFile(path: string | undefined, pid: number): void {
+  if (path === undefined) return;
+  try {
+    host.writeAtomic(path, String(pid), 0o644, false);
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    throw new UserError(`can't write the pid file "${path}": ${errnoText(error.errno)}`, { at: "--pid-file", cause: error });
+  }
+}
+
+function setOomScore(pid: number, score: number): void {
+  try {
+    host.writeText(`/proc/${pid}/oom_score_adj`, String(score));
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    throw new UserError(`can't set oom_score_adj to ${score}: ${errnoText(error.errno)}`, {
+      at: "/process/oomScoreAdj",
+      code: "kernel",
+      errno: error.errno,
+      ...(error.errno === Errno.EACCES ? { hint: "lowering it needs CAP_SYS_RESOURCE" } : {}),
+    });
+  }
+}
+
+function writeIdMap(pid: number, file: "uid_map" | "gid_map", mappings: readonly IdMapping[]): void {
+  const text = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
+  if (text === "") return;
+  try {
+    host.writeText(`/proc/${pid}/${file}`, text);
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    const field = file === "uid_map" ? "uidMappings" : "gidMappings";
+    throw new UserError(`can't write the ${file} of the user namespace: ${errnoText(error.errno)}`, {
+      at: `/linux/${field}`,
+      code: "kernel",
+      errno: error.errno,
+      ...(error.errno === Errno.EPERM ? { hint: "these host ids are not ours to hand on" } : {}),
+    });
+  }
+}
+
+function timeOffsets(config: Config): string {
+  return (["monotonic", "boottime"] as const)
+    .map((clock) => [clock, config.linux?.timeOffsets?.[clock]] as const)
+    .filter(([, offset]) => offset !== undefined)
+    .map(([clock, offset]) => `${clock} ${offset?.secs ?? 0} ${offset?.nanosecs ?? 0}\n`)
+    .join("");
+}
+
+/** RFC 3339 in UTC with nanoseconds. */
+function timestamp(): string {
+  const [seconds, nanoseconds] = host.now();
+  const date = new Date(seconds * 1000).toISOString().slice(0, 19);
+  return `${date}.${String(nanoseconds).padStart(9, "0")}Z`;
+}

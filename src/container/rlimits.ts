@@ -1,0 +1,26 @@
+// Resource limits. Init sets them itself, last of all; only raising a hard limit needs the runtime's privilege.
+
+import { host } from "#host";
+import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
+import type { Rlimit } from "../spec/config.ts";
+import { rlimitNumber } from "../spec/tables/rlimits.ts";
+
+/** Raises the hard limits of init that are below what the config wants. The soft ones stay for now. */
+export function applyRlimits(pid: number, rlimits: readonly Rlimit[]): void {
+  rlimits.forEach((limit, index) => {
+    const resource = rlimitNumber(limit.type);
+    const [soft, hard] = host.getRlimit(pid, resource);
+    if (BigInt(limit.hard) <= BigInt(hard)) return;
+    try {
+      host.setRlimit(pid, resource, soft, limit.hard);
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+      throw new UserError(`error setting rlimit ${limit.type} to ${limit.hard}: ${errnoText(error.errno)}`, {
+        at: `/process/rlimits/${index}`,
+        code: "kernel",
+        errno: error.errno,
+        ...(error.errno === Errno.EPERM ? { hint: `the hard limit here is ${hard}; raising it needs CAP_SYS_RESOURCE` } : {}),
+      });
+    }
+  });
+}

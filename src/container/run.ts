@@ -1,0 +1,52 @@
+// run: create and start in one, and unless detached stand in front of the container until it ends.
+
+import { host } from "#host";
+import { awaitProgram, release } from "./init.ts";
+import { type Created, type CreateOptions, setUp, writePidFile } from "./create.ts";
+import type { Bundle } from "./bundle.ts";
+import type { CreateTools } from "./create.ts";
+import { destroy } from "./delete.ts";
+import { abandon } from "./init.ts";
+import { poststart } from "./start.ts";
+import type { Store, StoredContainer } from "./store.ts";
+
+export interface RunOptions extends CreateOptions {
+  readonly detach: boolean;
+  /** Don't delete the container when it has ended */
+  readonly keep: boolean;
+  readonly noSubreaper: boolean;
+}
+
+/** The run command. Returns the exit status of the program, 0 when detached. */
+export function run(store: Store, id: string, bundle: Bundle, options: RunOptions, tools: CreateTools): number {
+  if (!options.detach && !options.noSubreaper) host.becomeSubreaper();
+  const created = setUp(store, id, bundle, options, tools, "now", options.detach);
+  const { init, lock, plan, master } = created;
+  let status: number;
+  try {
+    const failure = awaitProgram(init, plan);
+    if (failure !== undefined) throw failure;
+    poststart(created.config, stored(created));
+    writePidFile(options.pidFile, init.pid);
+    if (options.detach) {
+      release(init);
+      host.close(lock);
+      return 0;
+    }
+    // others may act on it while it runs
+    host.close(lock);
+    [status] = host.supervise(init.pid, init.pidfd, master, 0);
+  } catch (error) {
+    abandon(init);
+    destroy(store, created.intent, () => created.config);
+    throw error;
+  }
+  if (master >= 0) host.close(master);
+  release(init);
+  if (!options.keep) destroy(store, created.intent, () => created.config);
+  return status;
+}
+
+function stored({ intent }: Created): StoredContainer {
+  return { ...intent, phase: "created", owner: host.ids()[1] };
+}

@@ -1,0 +1,157 @@
+// mounts[] -> mount and bind operations, in their order. What must be complete before it may be read-only (a tmpfs, /dev)
+// is mounted writable first; `later` holds the steps that close it.
+
+import { UserError } from "../errors.ts";
+import type { Config, Mount } from "../spec/config.ts";
+import { MOUNT_ATTR_RDONLY } from "../spec/tables/mount-flags.ts";
+import { planCgroupMount } from "./cgroup-mount.ts";
+import type { CreateRequest, HostFacts } from "./facts.ts";
+import { type ParsedOptions, parseMountOptions } from "./mount-options.ts";
+import { hasNamespace, hasNewNamespace } from "./namespaces.ts";
+import {
+  PLAN_MOUNT_BIND_FALLBACK,
+  PLAN_MOUNT_COPY_UP,
+  PLAN_MOUNT_FROM_RUNTIME,
+  PLAN_MOUNT_INHERIT_MODE,
+  PLAN_MOUNT_NO_SYMLINKS,
+  PLAN_MOUNT_NOFOLLOW,
+  PLAN_MOUNT_RECURSIVE,
+  PLAN_MOUNT_SOURCE_NOFOLLOW,
+} from "./ops.generated.ts";
+import { pathParts } from "./paths.ts";
+import { type Step, step } from "./plan.ts";
+
+interface MountSteps {
+  readonly now: readonly Step[];
+  /** After devices, console and hooks */
+  readonly later: readonly Step[];
+}
+
+export function planMounts(config: Config, facts: HostFacts, request: CreateRequest): MountSteps {
+  const now: Step[] = [];
+  const later: Step[] = [];
+  config.mounts?.forEach((mount, index) => {
+    const at = `/mounts/${index}`;
+    const path = `/${pathParts(mount.destination).join("/")}`;
+    const options = parseMountOptions(mount.options ?? []);
+    refuse(mount, options, at);
+    if (options.remount && options.bind === undefined) {
+      later.push(step(at, { op: "remount", path, attrSet: options.attributes.set }));
+    } else if (options.bind !== undefined) {
+      planBind({ config, request, mount, options, at, path, now, later });
+    } else if (mount.type === "cgroup" || mount.type === "cgroup2") {
+      const steps = planCgroupMount(config, facts, request, { at, path, attributes: options.attributes });
+      now.push(...steps.now);
+      later.push(...steps.later);
+    } else {
+      planFileSystem({ config, request, mount, options, at, path, now, later });
+    }
+  });
+  return { now, later };
+}
+
+interface Context {
+  readonly config: Config;
+  readonly request: CreateRequest;
+  readonly mount: Mount;
+  readonly options: ParsedOptions;
+  readonly at: string;
+  readonly path: string;
+  readonly now: Step[];
+  readonly later: Step[];
+}
+
+function refuse(mount: Mount, options: ParsedOptions, at: string): void {
+  if (options.bind !== undefined && options.unknown.length > 0) {
+    throw new UserError(
+      `bind mounts cannot have any filesystem-specific options applied: ${options.unknown.join(",")} (${mount.destination})`,
+      { at: `${at}/options` },
+    );
+  }
+  if (options.copySymlink) {
+    throw new UserError("the mount option copy-symlink is not supported", {
+      at: `${at}/options`,
+      code: "unsupported",
+      hint: "use src-nofollow to bind the link itself",
+    });
+  }
+  const idmapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
+  if (idmapped && options.bind === undefined) {
+    throw new UserError("id-mapped mounts are only supported for bind-mounts", { at });
+  }
+}
+
+function planBind({ config, request, mount, options, at, path, now, later }: Context): void {
+  const source = mount.source ?? "";
+  const readonlyLater = path === "/dev" && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
+  const attrSet = readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set;
+  const mapped = options.idmap !== undefined || mount.uidMappings !== undefined;
+  let flags = options.bind === "tree" ? PLAN_MOUNT_RECURSIVE : 0;
+  if (mapped || hasNamespace(config, "user")) flags |= PLAN_MOUNT_FROM_RUNTIME;
+  if (options.sourceNofollow) flags |= PLAN_MOUNT_SOURCE_NOFOLLOW;
+  if (options.destinationNofollow) flags |= PLAN_MOUNT_NOFOLLOW;
+  const bind = step(at, {
+    op: "bind",
+    hostPath: source.startsWith("/") ? source : `${request.bundle}/${source}`,
+    attrSet,
+    attrClear: options.attributes.clear,
+    recursiveSet: options.recursive.set,
+    recursiveClear: options.recursive.clear,
+    propagation: options.propagation,
+    path,
+    flags,
+  });
+  now.push(mapped ? { ...bind, idmap: { mount, tree: options.idmap === "tree" } } : bind);
+  if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
+}
+
+/** Without own labels: the kernel's file systems that don't take one as an option. */
+const unlabelled = new Set(["proc", "sysfs", "mqueue"]);
+
+function planFileSystem({ config, mount, options, at, path, now, later }: Context): void {
+  const type = mount.type ?? "";
+  if (type === "") throw new UserError(`the mount on "${mount.destination}" needs a type, or the option bind`, { at });
+  const data = [...options.data];
+  const label = config.linux?.mountLabel;
+  if (label && !unlabelled.has(type)) data.push(`context=${label}`);
+  const readonlyLater = (type === "tmpfs" || path === "/dev") && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
+  let flags = 0;
+  let source = mount.source ?? type;
+  if (type === "proc" || type === "sysfs") flags |= PLAN_MOUNT_NO_SYMLINKS;
+  if (options.destinationNofollow) flags |= PLAN_MOUNT_NOFOLLOW;
+  if (type === "tmpfs") {
+    if (options.copyUp) flags |= PLAN_MOUNT_COPY_UP;
+    if (!data.some((word) => word.startsWith("mode="))) flags |= PLAN_MOUNT_INHERIT_MODE;
+  }
+  const fallback = fallbackSource(config, type);
+  if (fallback !== undefined) {
+    flags |= PLAN_MOUNT_BIND_FALLBACK;
+    source = fallback;
+  }
+  now.push(
+    step(at, {
+      op: "mount",
+      type,
+      source,
+      options: data,
+      attr: readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set,
+      recursiveSet: options.recursive.set,
+      recursiveClear: options.recursive.clear,
+      propagation: options.propagation,
+      path,
+      flags,
+    }),
+  );
+  if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
+}
+
+/**
+ * In a user namespace the kernel gives a new sysfs only with a network namespace that belongs to it, and a new mqueue
+ * only with such an ipc namespace: the host's mount is bound instead, with the same attributes.
+ */
+function fallbackSource(config: Config, type: string): string | undefined {
+  if (!hasNamespace(config, "user")) return undefined;
+  if (type === "sysfs" && !hasNewNamespace(config, "network")) return "/sys";
+  if (type === "mqueue" && !hasNewNamespace(config, "ipc")) return "/dev/mqueue";
+  return undefined;
+}

@@ -1,0 +1,130 @@
+// process -> what init does to itself before it becomes the program. The order is the kernel's: what needs privilege
+// comes before it is dropped, what reveals or restricts comes as late as it can (docs/architecture.md).
+
+import { UserError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { Capabilities, CapabilitySet, Config, Process } from "../spec/config.ts";
+import { capabilities, capabilityMask } from "../spec/tables/capabilities.ts";
+import { rlimitNumber } from "../spec/tables/rlimits.ts";
+import type { CreateRequest, HostFacts } from "./facts.ts";
+import { hasNewNamespace } from "./namespaces.ts";
+import { type Step, step } from "./plan.ts";
+import { planScheduling } from "./scheduling.ts";
+
+interface ProcessSteps {
+  /** Up to the commit */
+  readonly before: readonly Step[];
+  /** After `start`, up to the exec */
+  readonly after: readonly Step[];
+}
+
+/** The steps for a container's process, or for one that joins it. */
+export function planProcess(
+  config: Config,
+  process: Process,
+  facts: HostFacts,
+  { environment, seccomp }: Pick<CreateRequest, "environment" | "seccomp">,
+): ProcessSteps {
+  const uid = process.user?.uid ?? 0;
+  const gid = process.user?.gid ?? 0;
+  const filter = planSeccomp(config, facts, seccomp);
+  const late = process.noNewPrivileges === true;
+  // a listener must be handed over while the runtime is still there
+  const filterBeforeCommit = filter !== undefined && (!late || filter.notify);
+  const env = lastWins([...(process.env ?? []), ...environment]);
+  const before: Step[] = [
+    step("/process/user/umask", { op: "umask", mask: process.user?.umask ?? 0o022 }),
+    ...(late ? [step("/process/noNewPrivileges", { op: "no_new_privs" } as const)] : []),
+    step("", { op: "affinity", cpus: new Uint8Array(0) }),
+    ...planScheduling(config, process),
+    ...planLabels(process),
+    ...(filterBeforeCommit && !late ? [filter.step] : []),
+    step("/process/env", { op: "env", vars: env }),
+    ...(env.some((entry) => entry.startsWith("HOME=") && entry.length > "HOME=".length)
+      ? []
+      : [step("/process/env", { op: "home", uid } as const)]),
+    step("/process/user/uid", { op: "stdio_owner", uid }),
+    step("/process/cwd", { op: "cwd", path: process.cwd, create: 1, optional: 1 }),
+    ...planIdentity(config, process, facts, uid, gid),
+    step("/process/cwd", { op: "cwd", path: process.cwd, create: 0, optional: 0 }),
+    step("/process/args", { op: "program", args: process.args ?? [] }),
+    ...(filterBeforeCommit && late ? [filter.step] : []),
+  ];
+  const after: Step[] = [
+    ...(process.rlimits ?? []).map((limit, index) => {
+      const resource = rlimitNumber(limit.type);
+      const at = `/process/rlimits/${index}`;
+      if (resource === undefined) throw new UserError(`wrong rlimit value: ${limit.type}`, { at });
+      return step(at, { op: "rlimit", resource, soft: limit.soft, hard: limit.hard } as const);
+    }),
+    ...(filter !== undefined && !filterBeforeCommit ? [filter.step] : []),
+    step("/process/args", { op: "exec" }),
+  ];
+  return { before, after };
+}
+
+/** Of variables given twice the last counts, at the place of the first. */
+function lastWins(env: readonly string[]): readonly string[] {
+  const byName = new Map<string, string>();
+  for (const entry of env) byName.set(entry.slice(0, entry.indexOf("=")), entry);
+  return [...byName.values()];
+}
+
+function planLabels(process: Process): readonly Step[] {
+  const steps: Step[] = [];
+  if (process.apparmorProfile) {
+    const label = process.apparmorProfile;
+    steps.push(step("/process/apparmorProfile", { op: "lsm_label", lsm: "apparmor", file: "exec", label }));
+  }
+  if (process.selinuxLabel) {
+    const label = process.selinuxLabel;
+    steps.push(step("/process/selinuxLabel", { op: "lsm_label", lsm: "selinux", file: "exec", label }));
+  }
+  return steps;
+}
+
+const all = (1n << 64n) - 1n;
+
+/** Bounding set, groups, ids, then the other sets: exactly what the config lists; a set that is absent is empty. */
+function planIdentity(config: Config, process: Process, facts: HostFacts, uid: number, gid: number): readonly Step[] {
+  const at = "/process/capabilities";
+  // in a user namespace of its own the container's root has them all
+  const granted = hasNewNamespace(config, "user") ? all : facts.capabilities;
+  const set = (name: CapabilitySet): bigint => capabilityMask(process.capabilities?.[name] ?? []) & granted;
+  warnUngranted(process.capabilities, granted);
+  const gids = process.user?.additionalGids ?? [];
+  const keepGroups = config.annotations?.["run.oci.keep_original_groups"] !== undefined;
+  return [
+    step(`${at}/bounding`, { op: "bounding", keep: set("bounding") }),
+    ...(keepGroups ? [] : [step("/process/user/additionalGids", { op: "groups", gids } as const)]),
+    step("/process/user", { op: "identity", uid, gid }),
+    step(at, {
+      op: "capabilities",
+      effective: set("effective"),
+      permitted: set("permitted"),
+      inheritable: set("inheritable"),
+      ambient: set("ambient"),
+    }),
+  ];
+}
+
+/** config.md#linux-process: what can't be granted is logged, and is no error. */
+function warnUngranted(sets: Capabilities | undefined, granted: bigint): void {
+  const names = new Set(Object.values(sets ?? {}).flat());
+  const refused = [...names].filter((name) => ((granted >> BigInt(capabilities[name] ?? 63)) & 1n) === 0n);
+  if (refused.length > 0) log.warn(`ignoring unknown or unavailable capabilities: [${refused.join(" ")}]`);
+}
+
+function planSeccomp(
+  config: Config,
+  facts: HostFacts,
+  compile: CreateRequest["seccomp"],
+): { readonly step: Step; readonly notify: boolean } | undefined {
+  const profile = config.linux?.seccomp;
+  if (profile === undefined) return undefined;
+  if (compile === undefined) throw new TypeError("a config with a seccomp profile needs the seccomp compiler");
+  const { program, flagBits, notify, skipped } = compile(profile, { arch: facts.machine });
+  if (skipped.length > 0) log.debug(() => `seccomp: unknown system calls skipped: ${skipped.join(" ")}`);
+  const filter = step("/linux/seccomp", { op: "seccomp", filter: program, flags: flagBits, notify: notify ? 1 : 0 });
+  return { step: filter, notify };
+}
