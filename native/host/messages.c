@@ -1,0 +1,148 @@
+/* The runtime's half of the dialogue with init; see native/include/protocol.h. */
+#include "host.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fd.h"
+#include "protocol.h"
+#include "signals.h"
+
+/* Room for one descriptor; aligned as the kernel wants it. */
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* ---- receive --------------------------------------------------------------------------------------------------- */
+
+/* The descriptor that came along, or -1. */
+static int descriptor_of(struct msghdr *message)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	int fd = -1;
+
+	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof fd))
+		memcpy(&fd, CMSG_DATA(header), sizeof fd);
+	return fd;
+}
+
+/* MESSAGE_TIMES carries numbers: told as decimals, separated by blanks. */
+static struct hv times_as_text(struct arena *arena, const char *bytes, size_t length)
+{
+	size_t count = length / sizeof(uint64_t), used = 0, room = count * 21 + 1;
+	char *text = arena_alloc(arena, room);
+
+	for (size_t i = 0; text != NULL && i < count; i++) {
+		uint64_t time = 0;
+
+		for (size_t b = sizeof time; b-- > 0;)
+			time = time << 8 | (unsigned char)bytes[i * sizeof time + b];
+		used += (size_t)snprintf(text + used, room - used, i == 0 ? "%" PRIu64 : " %" PRIu64, time);
+	}
+	return text == NULL ? hv_none() : hv_str_len(text, used);
+}
+
+/* InitMessage of host.ts. Takes fd. */
+static int answer_message(struct host_call *call, const char *bytes, size_t length, int owned)
+{
+	OWNED_FD fd = owned;
+	struct init_message head;
+	struct hv list = hv_list(&call->arena, 6), *item = list.list.items;
+	const char *text = bytes + sizeof head, *detail;
+	size_t left;
+
+	if (length < sizeof head)
+		return host_fail(call, EPROTO, "recvmsg", "message of init: too short");
+	memcpy(&head, bytes, sizeof head);
+	left = length - sizeof head;
+	detail = memchr(text, '\0', left);
+	if (detail == NULL)
+		return host_fail(call, EPROTO, "recvmsg", "message of init: no end of the call's name");
+	detail++;
+	left -= (size_t)(detail - text);
+	if (item == NULL)
+		return host_no_memory(call);
+	item[0] = hv_int(head.kind);
+	item[1] = hv_int(head.op);
+	item[2] = hv_int(head.value);
+	item[3] = hv_str_copy(&call->arena, text, strlen(text));
+	item[4] = head.kind == MESSAGE_TIMES ? times_as_text(&call->arena, detail, left)
+					     : hv_str_copy(&call->arena, detail, left);
+	if (item[3].kind == HV_NONE || item[4].kind == HV_NONE)
+		return host_no_memory(call);
+	item[5] = hv_int(fd_take(&fd));
+	call->result = list;
+	return 0;
+}
+
+int host_receive(struct host_call *call)
+{
+	union control control;
+	char bytes[MESSAGE_MAX];
+	struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	int64_t timeout_ms, until;
+	int socket, ready, fd;
+	ssize_t length;
+
+	if (arg_fd(call, 0, "socket", &socket) < 0 || arg_int(call, 1, "timeoutMs", -1, INT32_MAX, &timeout_ms) < 0)
+		return -1;
+	until = time_after(timeout_ms);
+	do {
+		ready = wait_one(socket, POLLIN, until);
+		if (ready == 0)
+			return host_fail(call, ETIMEDOUT, "recvmsg", "message of init");
+		if (ready < 0)
+			return host_fail(call, errno, "recvmsg", "message of init");
+		length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (length < 0 && (errno == EINTR || errno == EAGAIN));
+	/* A reset: init is gone and has left a GO of ours unread. */
+	if (length < 0 && errno == ECONNRESET)
+		return 0;
+	if (length < 0)
+		return host_fail(call, errno, "recvmsg", "message of init");
+	fd = descriptor_of(&message);
+	if (length == 0 && fd < 0)
+		return 0;
+	/* Descriptors that did not fit were never made ours; a text that did not fit is no message of our init. */
+	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+		fd_close(&fd);
+		return host_fail(call, (message.msg_flags & MSG_CTRUNC) != 0 ? EMFILE : EPROTO, "recvmsg",
+				 "message of init: cut off");
+	}
+	return answer_message(call, bytes, (size_t)length, fd);
+}
+
+/* ---- go -------------------------------------------------------------------------------------------------------- */
+
+int host_go(struct host_call *call)
+{
+	union control control = {.bytes = {0}};
+	char byte = GO;
+	struct iovec part = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	int socket, fd;
+	ssize_t sent;
+
+	if (arg_fd(call, 0, "socket", &socket) < 0 || arg_fd_or_none(call, 1, "fd", &fd) < 0)
+		return -1;
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control;
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	}
+	do
+		sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return host_fail(call, errno == ECONNRESET ? EPIPE : errno, "sendmsg", "answer to init");
+	return 0;
+}
