@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* System calls since 5.1 have the same number everywhere. */
 #define CALL_PIDFD_SEND_SIGNAL 424
