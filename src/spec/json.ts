@@ -59,6 +59,9 @@ function parse(text: string, name: string, check: CheckJson): unknown {
   }
 }
 
+// No 64-bit integer has more digits, and BigInt would spend minutes on a megabyte of them.
+const exactInteger = /^-?[1-9][0-9]{0,19}$/;
+
 type Branch = Record<string, unknown>;
 
 function replace(document: unknown, pointer: string, digits: string): void {
@@ -68,7 +71,7 @@ function replace(document: unknown, pointer: string, digits: string): void {
   for (const step of steps) parent = parent[step] as Branch;
   // Defined, not assigned: the last step may be "__proto__".
   Object.defineProperty(parent, last as string, {
-    value: /^-?[1-9][0-9]*$/.test(digits) ? BigInt(digits) : new InexactNumber(digits),
+    value: exactInteger.test(digits) ? BigInt(digits) : new InexactNumber(digits),
     configurable: true,
     enumerable: true,
     writable: true,
