@@ -31,7 +31,7 @@ export const builtInRules: readonly DeviceRule[] = [
 export function effectiveRules(rules: readonly ConfigRule[] | undefined): readonly DeviceRule[] {
   let list: DeviceRule[] = [{ allow: false, type: "a", major: -1, minor: -1, access: "rwm" }];
   for (const rule of rules ?? []) {
-    const type = rule.type === undefined || rule.type === "" || rule.type === "a" ? "a" : rule.type === "b" ? "b" : "c";
+    const type = rule.type ?? "a";
     const normal: DeviceRule = {
       allow: rule.allow,
       type,

@@ -46,7 +46,10 @@ export function joinCgroup(record: CgroupRecord, pid: number): void {
 /** Whether the whole cgroup is frozen (paused). A cgroup that is gone isn't. */
 export function isFrozen(record: CgroupRecord): boolean {
   if (record.driver === "none") return false;
-  return unlessGone(() => (record.version === "v2" ? v2.isFrozen(record.directories) : v1.isFrozen(record.directories)), false);
+  return unlessGone(
+    () => (record.version === "v2" ? v2.isFrozen(record.directories) : v1.isFrozen(record.directories)),
+    false,
+  );
 }
 
 /** Freezes it, and returns when it is frozen; or thaws it. */
@@ -157,7 +160,10 @@ function subgroups(path: string): readonly string[] {
 
 function readPids(file: string): readonly number[] {
   const text = host.readText(file, 16 << 20);
-  return text.split("\n").filter((line) => line !== "").map(Number);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
 }
 
 /** Makes the directory with its parents; false when it existed. */

@@ -57,7 +57,9 @@ function directory(
   base: string,
   wanted: string,
 ): CgroupDirectory {
-  const relative = (wanted.startsWith("/") ? wanted : `${base}/${wanted}`).split("/").filter((part) => part !== "" && part !== ".");
+  const relative = (wanted.startsWith("/") ? wanted : `${base}/${wanted}`)
+    .split("/")
+    .filter((part) => part !== "" && part !== ".");
   if (relative.includes("..")) {
     throw new UserError(`our own cgroup "${base}" lies outside of the cgroup namespace`, {
       at,

@@ -2,7 +2,7 @@
 // Order matters and is the order of the list. Values of 0 mean "leave as it is" where engines send zeros for that.
 
 import { UserError } from "../errors.ts";
-import type { Int64, BlockIo, Cpu, Memory, Resources } from "../spec/config.ts";
+import type { BlockIo, Cpu, Int64, Memory, Resources } from "../spec/config.ts";
 import { escapePointer } from "../spec/json.ts";
 
 /** One value for one cgroup file. */
@@ -117,7 +117,11 @@ function cpuV2(cpu: Cpu, put: Put): void {
   }
   if (given(cpu.quota) || given(cpu.period)) {
     const quota = given(cpu.quota) && BigInt(cpu.quota) > 0n ? String(cpu.quota) : "max";
-    put("cpu.max", `${quota} ${given(cpu.period) ? cpu.period : 100000}`, given(cpu.quota) ? "/cpu/quota" : "/cpu/period");
+    put(
+      "cpu.max",
+      `${quota} ${given(cpu.period) ? cpu.period : 100000}`,
+      given(cpu.quota) ? "/cpu/quota" : "/cpu/period",
+    );
   }
   if (cpu.burst !== undefined) put("cpu.max.burst", String(cpu.burst), "/cpu/burst");
   if (cpu.cpus) put("cpuset.cpus", cpu.cpus, "/cpu/cpus");

@@ -4,9 +4,9 @@ import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Resources } from "../spec/config.ts";
 import { effectiveRules, ruleText } from "./devices.ts";
+import { writeFailure } from "./failure.ts";
 import type { CgroupDirectory } from "./record.ts";
 import { type CgroupWrite, writesV1 } from "./resources.ts";
-import { writeFailure } from "./failure.ts";
 
 /** A new cpuset has no CPUs and no memory nodes, and takes no process until it has: the parent's are copied. */
 export function inheritCpuset(directory: CgroupDirectory): void {
@@ -59,11 +59,14 @@ function applyDevices(directories: readonly CgroupDirectory[], resources: Resour
 }
 
 function missingController(write: CgroupWrite): UserError {
-  return new UserError(`the ${write.controller} controller is not mounted on this machine, "${write.file}" can't be set`, {
-    at: write.at,
-    code: "cgroup",
-    hint: `remove the setting, or mount the ${write.controller} hierarchy`,
-  });
+  return new UserError(
+    `the ${write.controller} controller is not mounted on this machine, "${write.file}" can't be set`,
+    {
+      at: write.at,
+      code: "cgroup",
+      hint: `remove the setting, or mount the ${write.controller} hierarchy`,
+    },
+  );
 }
 
 function freezer(directories: readonly CgroupDirectory[]): CgroupDirectory | undefined {
@@ -94,5 +97,7 @@ export function setFrozen(directories: readonly CgroupDirectory[], frozen: boole
     }
   }
   if (frozen) host.writeText(file, "THAWED");
-  throw new UserError(`timeout reached waiting for the cgroup ${directory.path} to become ${state}`, { code: "timeout" });
+  throw new UserError(`timeout reached waiting for the cgroup ${directory.path} to become ${state}`, {
+    code: "timeout",
+  });
 }

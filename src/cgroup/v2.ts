@@ -57,11 +57,14 @@ export function apply(directories: readonly CgroupDirectory[], resources: Resour
       if (write.optional === "absent" && isErrno(error, Errno.ENOENT)) continue;
       const available = words(`${directory.path}/cgroup.controllers`);
       if (isErrno(error, Errno.ENOENT, Errno.EACCES) && !available.includes(write.controller)) {
-        throw new UserError(`"${write.file}" can't be set: the ${write.controller} controller is not available in ${directory.path}`, {
-          at: write.at,
-          code: "cgroup",
-          hint: `enable it in cgroup.subtree_control of every parent (systemd: Delegate=${write.controller})`,
-        });
+        throw new UserError(
+          `"${write.file}" can't be set: the ${write.controller} controller is not available in ${directory.path}`,
+          {
+            at: write.at,
+            code: "cgroup",
+            hint: `enable it in cgroup.subtree_control of every parent (systemd: Delegate=${write.controller})`,
+          },
+        );
       }
       throw writeFailure(error, write, directory.path);
     }
@@ -107,5 +110,8 @@ function only(directories: readonly CgroupDirectory[]): CgroupDirectory {
 }
 
 function words(file: string): readonly string[] {
-  return host.readText(file, 4096).split(/\s+/).filter((word) => word !== "");
+  return host
+    .readText(file, 4096)
+    .split(/\s+/)
+    .filter((word) => word !== "");
 }

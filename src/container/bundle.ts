@@ -3,7 +3,9 @@
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
+import { explainLater } from "../spec/breach.ts";
 import type { Config } from "../spec/config.ts";
+import type { Facts } from "../spec/facts.ts";
 import { parseConfig } from "../spec/load.ts";
 
 const maxConfigBytes = 16 << 20;
@@ -18,13 +20,13 @@ export interface Bundle {
   readonly text: string;
 }
 
-/** Reads and checks a bundle. Throws UserError for everything that is wrong with it. */
-export function loadBundle(path: string): Bundle {
+/** Reads and checks a bundle. Throws UserError (or SchemaBreach) for everything that is wrong with it. */
+export function loadBundle(path: string, facts: Facts): Bundle {
   if (host.stat(path, true)?.[0] !== "directory") {
     throw new UserError(`bundle directory "${path}" does not exist`, { at: "--bundle", code: "bundle" });
   }
   const text = readConfigText(`${path}/config.json`);
-  const { config, warnings } = parseConfig(text, host.checkJson);
+  const { config, warnings } = parseConfig(text, { check: host.checkJson, explain: explainLater, facts });
   for (const warning of warnings) log.warn(`${warning.at}: ${warning.message}`);
   return { path, config, text, rootfs: rootfsPath(path, config) };
 }
@@ -66,7 +68,8 @@ function rootfsPath(bundle: string, config: Config): string {
   const path = cleanPath(given.startsWith("/") ? given : `${bundle}/${given}`);
   const kind = host.stat(path, true)?.[0];
   if (kind === undefined) throw new UserError(`the root file system "${path}" does not exist`, { at, code: "bundle" });
-  if (kind !== "directory") throw new UserError(`the root file system "${path}" is not a directory`, { at, code: "bundle" });
+  if (kind !== "directory")
+    throw new UserError(`the root file system "${path}" is not a directory`, { at, code: "bundle" });
   if (host.realPath(path) !== path) {
     throw new UserError(`invalid rootfs: not an absolute path, or a symlink: "${path}"`, {
       at,

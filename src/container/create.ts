@@ -193,7 +193,7 @@ class Attempt {
   }
 
   run(): Created {
-    const { plan, bundle, store, options, lock } = this;
+    const { plan, bundle, store, lock } = this;
     const slots = openSlots(plan, store, this.intent.id, bundle.config);
     const terminal = bundle.config.process?.terminal === true;
     const init = startInit(plan, slots, terminal ? [-1, -1, -1] : [0, 1, 2]);
@@ -302,7 +302,10 @@ export function writePidFile(path: string | undefined, pid: number): void {
     host.writeAtomic(path, String(pid), 0o644, false);
   } catch (error) {
     if (!isErrno(error)) throw error;
-    throw new UserError(`can't write the pid file "${path}": ${errnoText(error.errno)}`, { at: "--pid-file", cause: error });
+    throw new UserError(`can't write the pid file "${path}": ${errnoText(error.errno)}`, {
+      at: "--pid-file",
+      cause: error,
+    });
   }
 }
 

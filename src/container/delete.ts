@@ -105,4 +105,3 @@ export function destroy(store: Store, container: Intent, readConfig: ReadConfig)
   forget(store, container.id);
   if (config !== undefined) runPoststop(config, container);
 }
-

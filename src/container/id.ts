@@ -15,7 +15,9 @@ export function checkId(id: string): string {
     });
   }
   if (id.length > maxLength) {
-    throw new UserError(`invalid container ID format: ${id.length} characters are more than ${maxLength}`, { code: "bad-id" });
+    throw new UserError(`invalid container ID format: ${id.length} characters are more than ${maxLength}`, {
+      code: "bad-id",
+    });
   }
   return id;
 }

@@ -31,7 +31,12 @@ export interface Answers {
 }
 
 /** Starts init. `slots` are descriptors in the order of plan.slots; they stay the caller's. */
-export function startInit(plan: Plan, slots: readonly number[], stdio: readonly [number, number, number], cgroupFd = -1): Init {
+export function startInit(
+  plan: Plan,
+  slots: readonly number[],
+  stdio: readonly [number, number, number],
+  cgroupFd = -1,
+): Init {
   const [pid, pidfd, socket] = host.launch(
     plan.steps.map(({ op }) => toWire(op)),
     [plan.cloneFlags, cgroupFd, slots, stdio],
@@ -47,7 +52,8 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
     if (message === undefined) throw initDied(init, cgroup, killsBefore);
     const [kind, index, value, call, detail, fd] = message;
     const step = plan.steps[index];
-    if (step === undefined) throw new UserError(`init speaks of operation ${index}, which the plan doesn't have`, { code: "init" });
+    if (step === undefined)
+      throw new UserError(`init speaks of operation ${index}, which the plan doesn't have`, { code: "init" });
     switch (kind) {
       case MessageKind.reached:
         if (step.op.op === "commit") {

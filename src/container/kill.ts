@@ -29,7 +29,8 @@ export function kill(store: Store, id: string, signal: number, all: boolean): vo
       }
       throw notRunning();
     }
-    if (signal === SIGKILL && !container.ownPid && container.cgroup.driver !== "none") killAll(container.cgroup, SIGKILL);
+    if (signal === SIGKILL && !container.ownPid && container.cgroup.driver !== "none")
+      killAll(container.cgroup, SIGKILL);
     send(pidfd, signal);
     // a frozen process of cgroup v1 dies only when thawed
     if (signal === SIGKILL && container.cgroup.driver !== "none") thaw(container.cgroup);

@@ -14,7 +14,10 @@ import { namespaces } from "../spec/tables/namespaces.ts";
 export function openNamespaceSlot(slot: Slot & { kind: "namespace" }, needsPrivate: string | undefined): number {
   const { type, path, at } = slot;
   const refuse = (why: string, hint?: string): UserError =>
-    new UserError(`can't join the ${type} namespace "${path}": ${why}`, { at, ...(hint === undefined ? {} : { hint }) });
+    new UserError(`can't join the ${type} namespace "${path}": ${why}`, {
+      at,
+      ...(hint === undefined ? {} : { hint }),
+    });
   let opened: ReturnType<typeof host.openNamespace>;
   try {
     opened = host.openNamespace(path);

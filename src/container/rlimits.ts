@@ -9,6 +9,7 @@ import { rlimitNumber } from "../spec/tables/rlimits.ts";
 export function applyRlimits(pid: number, rlimits: readonly Rlimit[]): void {
   rlimits.forEach((limit, index) => {
     const resource = rlimitNumber(limit.type);
+    if (resource === undefined) return;
     const [soft, hard] = host.getRlimit(pid, resource);
     if (BigInt(limit.hard) <= BigInt(hard)) return;
     try {
@@ -19,7 +20,9 @@ export function applyRlimits(pid: number, rlimits: readonly Rlimit[]): void {
         at: `/process/rlimits/${index}`,
         code: "kernel",
         errno: error.errno,
-        ...(error.errno === Errno.EPERM ? { hint: `the hard limit here is ${hard}; raising it needs CAP_SYS_RESOURCE` } : {}),
+        ...(error.errno === Errno.EPERM
+          ? { hint: `the hard limit here is ${hard}; raising it needs CAP_SYS_RESOURCE` }
+          : {}),
       });
     }
   });

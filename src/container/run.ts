@@ -1,12 +1,11 @@
 // run: create and start in one, and unless detached stand in front of the container until it ends.
 
 import { host } from "#host";
-import { awaitProgram, release } from "./init.ts";
-import { type Created, type CreateOptions, setUp, writePidFile } from "./create.ts";
 import type { Bundle } from "./bundle.ts";
 import type { CreateTools } from "./create.ts";
+import { type Created, type CreateOptions, setUp, writePidFile } from "./create.ts";
 import { destroy } from "./delete.ts";
-import { abandon } from "./init.ts";
+import { abandon, awaitProgram, release } from "./init.ts";
 import { poststart } from "./start.ts";
 import type { Store, StoredContainer } from "./store.ts";
 

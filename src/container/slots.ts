@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { UserError } from "../errors.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, Slot } from "../plan/plan.ts";
 import type { Config, NamespaceType } from "../spec/config.ts";
 import { openNamespaceSlot } from "./namespaces.ts";
 import { startFifo } from "./status.ts";
@@ -13,25 +13,27 @@ const O_NOFOLLOW = 0o400000;
 
 /** Opens every slot of the plan, in order. To be closed by closeSlots after the launch. */
 export function openSlots(plan: Plan, store: Store, id: string, config: Config): readonly number[] {
-  return plan.slots.map((slot) => {
-    switch (slot.kind) {
-      case "start-fifo":
-        host.makeFifo(startFifo(store, id), 0o600);
-        // both ends, so that init's read waits for a writer instead of seeing an end
-        return host.open(startFifo(store, id), O_RDWR | O_NOFOLLOW, 0);
-      case "status-fifo": {
-        const path = statusFifo(store, id);
-        host.makeFifo(path, 0o600);
-        return host.openFifoWriter(path);
-      }
-      case "namespace":
-        return openNamespaceSlot(slot, settingThatNeedsPrivate(config, slot.type));
-      case "preserved":
-        return slot.fd;
-      case "pidfd":
-        throw new UserError("a new container has no init to join", { code: "init" });
+  return plan.slots.map((slot) => openSlot(slot, store, id, config));
+}
+
+function openSlot(slot: Slot, store: Store, id: string, config: Config): number {
+  switch (slot.kind) {
+    case "start-fifo":
+      host.makeFifo(startFifo(store, id), 0o600);
+      // both ends, so that init's read waits for a writer instead of seeing an end
+      return host.open(startFifo(store, id), O_RDWR | O_NOFOLLOW, 0);
+    case "status-fifo": {
+      const path = statusFifo(store, id);
+      host.makeFifo(path, 0o600);
+      return host.openFifoWriter(path);
     }
-  });
+    case "namespace":
+      return openNamespaceSlot(slot, settingThatNeedsPrivate(config, slot.type));
+    case "preserved":
+      return slot.fd;
+    case "pidfd":
+      throw new UserError("a new container has no init to join", { code: "init" });
+  }
 }
 
 /** Closes what openSlots opened; the caller's own descriptors stay. */

@@ -5,9 +5,9 @@
 // still tell before that (a failed startContainer hook) it writes there.
 
 import { host } from "#host";
+import { killAll } from "../cgroup/manager.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
-import { killAll } from "../cgroup/manager.ts";
 import { runHooks } from "./hooks.ts";
 import { statusFifo } from "./slots.ts";
 import { openInit, startFifo, statusOf } from "./status.ts";
@@ -85,9 +85,13 @@ function openFifo(path: string, mode: number): number {
     throw new UserError(`${path} is no fifo any more`, { code: "state", hint: "delete the container with --force" });
   } catch (error) {
     // ENXIO: nobody reads, so init has died since we looked
-    if (isErrno(error, Errno.ENXIO)) throw new UserError("cannot start a container that has stopped", { code: "state" });
+    if (isErrno(error, Errno.ENXIO))
+      throw new UserError("cannot start a container that has stopped", { code: "state" });
     if (isErrno(error, Errno.ENOENT, Errno.ELOOP)) {
-      throw new UserError(`the start fifo is missing: ${path}`, { code: "state", hint: "delete the container with --force" });
+      throw new UserError(`the start fifo is missing: ${path}`, {
+        code: "state",
+        hint: "delete the container with --force",
+      });
     }
     throw error;
   }

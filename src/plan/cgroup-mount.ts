@@ -54,7 +54,12 @@ function unified({ at, path, attributes }: Where, hostMount: string): Step {
 
 type Hierarchies = Extract<HostFacts["cgroup"], { mode: "v1" }>["hierarchies"];
 
-function hierarchies(config: Config, list: Hierarchies, request: CreateRequest, { at, path, attributes }: Where): Steps {
+function hierarchies(
+  config: Config,
+  list: Hierarchies,
+  request: CreateRequest,
+  { at, path, attributes }: Where,
+): Steps {
   const none = { recursiveSet: 0, recursiveClear: 0, propagation: [], flags: 0 };
   const now: Step[] = [
     step(at, {
@@ -73,7 +78,17 @@ function hierarchies(config: Config, list: Hierarchies, request: CreateRequest, 
     const target = `${path}/${base}`;
     if (ownNamespace) {
       const options = name === "" ? controllers : ["none", `name=${name}`];
-      now.push(step(at, { op: "mount", type: "cgroup", source: "cgroup", options, attr: attributes.set, path: target, ...none }));
+      now.push(
+        step(at, {
+          op: "mount",
+          type: "cgroup",
+          source: "cgroup",
+          options,
+          attr: attributes.set,
+          path: target,
+          ...none,
+        }),
+      );
     } else {
       const hostPath = containerDirectory(request, mount) ?? `${mount}${own}`;
       const attr = { attrSet: attributes.set, attrClear: attributes.clear };
@@ -81,7 +96,8 @@ function hierarchies(config: Config, list: Hierarchies, request: CreateRequest, 
     }
     if (controllers.length < 2) continue;
     for (const controller of controllers) {
-      if (controller !== base) now.push(step(at, { op: "link", target: base, path: `${path}/${controller}`, replace: 0 }));
+      if (controller !== base)
+        now.push(step(at, { op: "link", target: base, path: `${path}/${controller}`, replace: 0 }));
     }
   }
   const readonly = (attributes.set & MOUNT_ATTR_RDONLY) !== 0;

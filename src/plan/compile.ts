@@ -2,13 +2,7 @@
 
 import { UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
-import {
-  MS_PRIVATE,
-  MS_REC,
-  MS_SHARED,
-  MS_SLAVE,
-  MS_UNBINDABLE,
-} from "../spec/tables/mount-flags.ts";
+import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "../spec/tables/mount-flags.ts";
 import { planDevices } from "./devices.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
 import { planHooks } from "./hooks.ts";
@@ -56,7 +50,8 @@ function planKeyring({ keyring, id }: CreateRequest): readonly Step[] {
 function planRuntimeStop(config: Config): readonly Step[] {
   const { prestart = [], createRuntime = [] } = config.hooks ?? {};
   const devices = Object.keys(config.linux?.netDevices ?? {});
-  const at = prestart.length > 0 ? "/hooks/prestart" : createRuntime.length > 0 ? "/hooks/createRuntime" : "/linux/netDevices";
+  const at =
+    prestart.length > 0 ? "/hooks/prestart" : createRuntime.length > 0 ? "/hooks/createRuntime" : "/linux/netDevices";
   const needed = prestart.length + createRuntime.length + devices.length > 0;
   return needed ? [step(at, { op: "sync", point: SyncPoint.namespaces })] : [];
 }
@@ -133,7 +128,7 @@ function planPropagation(config: Config, request: CreateRequest): readonly Step[
   const wanted = config.linux?.rootfsPropagation;
   const isPrivate = wanted === "private" || wanted === "rprivate";
   if (isPrivate && request.root === "move") {
-    throw new UserError(`rootfsPropagation of [r]private is not safe without pivot_root`, { at });
+    throw new UserError("rootfsPropagation of [r]private is not safe without pivot_root", { at });
   }
   const flags = MS_REC | (isPrivate ? MS_PRIVATE : MS_SLAVE);
   return [step(wanted === undefined ? "" : at, { op: "propagate_root", flags })];
@@ -157,5 +152,10 @@ function planConsole(config: Config): Step {
 }
 
 function hostDev(config: Config): boolean {
-  return config.mounts?.some(({ destination, options }) => destination === "/dev" && options?.some((word) => word === "bind" || word === "rbind")) ?? false;
+  return (
+    config.mounts?.some(
+      ({ destination, options }) =>
+        destination === "/dev" && options?.some((word) => word === "bind" || word === "rbind"),
+    ) ?? false
+  );
 }

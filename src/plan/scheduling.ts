@@ -63,7 +63,10 @@ export function planScheduling(config: Config, process: Process): readonly Step[
   }
   const policy = config.linux?.memoryPolicy;
   if (policy !== undefined) {
-    const mode = (policy.flags ?? []).reduce((bits, flag) => bits | memoryFlags[flag], memoryModes[policy.mode] as number);
+    const mode = (policy.flags ?? []).reduce(
+      (bits, flag) => bits | memoryFlags[flag],
+      memoryModes[policy.mode] as number,
+    );
     const nodes = bitMask(parseList(policy.nodes ?? "", "/linux/memoryPolicy/nodes"));
     steps.push(step("/linux/memoryPolicy", { op: "memory_policy", mode, nodes }));
   }

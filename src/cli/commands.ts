@@ -1,0 +1,163 @@
+// The command table: what parsing, help and "did you mean" go by. Each command's code is a file of commands/, loaded
+// only when it is called.
+
+import type { Context } from "./context.ts";
+import type { Flag } from "./flags.ts";
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** Arguments as the help shows them */
+  readonly usage: string;
+  readonly flags: readonly Flag[];
+  /** Least and most number of arguments */
+  readonly arguments: readonly [least: number, most: number];
+  /** "first": what follows the first argument belongs to somebody else */
+  readonly stop: "first" | "never";
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandModule {
+  /** Does it, and returns the exit status. */
+  readonly run: (context: Context) => number | Promise<number>;
+}
+
+const boolean = (name: string, description: string, short?: string): Flag => ({
+  name,
+  kind: "boolean",
+  description,
+  ...(short === undefined ? {} : { short }),
+});
+
+const text = (name: string, value: string, description: string, short?: string): Flag => ({
+  name,
+  kind: "text",
+  value,
+  description,
+  ...(short === undefined ? {} : { short }),
+});
+
+const hidden = (flag: Flag): Flag => ({ ...flag, hidden: true });
+
+export const globalFlags: readonly Flag[] = [
+  text("root", "DIR", "directory of the containers' state"),
+  text("log", "FILE", "file to append errors, warnings and debug messages to"),
+  text("log-format", "FORMAT", "text or json (default text)"),
+  boolean("debug", "write debug messages"),
+  boolean("systemd-cgroup", "let systemd manage cgroups; cgroupsPath is then slice:prefix:name"),
+  text("cgroup-manager", "NAME", "cgroupfs, systemd or disabled (default cgroupfs)"),
+  text("rootless", "MODE", "true, false or auto: whether refused cgroups are let pass (default auto)"),
+  hidden(text("log-level", "LEVEL", "error, warning or debug")),
+  boolean("help", "show help", "h"),
+  boolean("version", "show the version", "v"),
+];
+
+const bundle = text("bundle", "DIR", "the bundle (default: the current directory)", "b");
+
+const createFlags: readonly Flag[] = [
+  bundle,
+  text("pid-file", "FILE", "file to write the process id to"),
+  text("console-socket", "SOCKET", "unix socket that gets the terminal's master descriptor"),
+  text("pidfd-socket", "SOCKET", "unix socket that gets a pidfd of the container's init"),
+  text("preserve-fds", "N", "pass N descriptors from 3 on to the container"),
+  boolean("no-pivot", "change the root by MS_MOVE and chroot, for a rootfs on a ramdisk"),
+  boolean("no-new-keyring", "keep the caller's session keyring"),
+  hidden(boolean("no-subreaper", "don't become the reaper of the container's orphans")),
+];
+
+export const commands: readonly Command[] = [
+  {
+    name: "create",
+    summary: "create a container, whose program waits for start",
+    usage: "ID",
+    flags: createFlags,
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/create.ts"),
+  },
+  {
+    name: "start",
+    summary: "start the program of a created container",
+    usage: "ID",
+    flags: [],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/start.ts"),
+  },
+  {
+    name: "run",
+    summary: "create and start a container, and wait for its end",
+    usage: "ID",
+    flags: [
+      ...createFlags.filter(({ name }) => name !== "no-subreaper"),
+      boolean("detach", "return when the program is started", "d"),
+      boolean("keep", "don't delete the container when it has ended"),
+      boolean("no-subreaper", "don't become the reaper of the container's orphans"),
+    ],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    name: "state",
+    summary: "show a container's state as JSON",
+    usage: "ID",
+    flags: [],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/state.ts"),
+  },
+  {
+    name: "kill",
+    summary: "send a signal (default TERM) to a container",
+    usage: "ID [SIGNAL]",
+    flags: [boolean("all", "to all its processes, even if its init has ended", "a")],
+    arguments: [1, 2],
+    stop: "first",
+    load: () => import("./commands/kill.ts"),
+  },
+  {
+    name: "delete",
+    summary: "delete a stopped container and all it has",
+    usage: "ID",
+    flags: [boolean("force", "kill it first; an unknown id is no error", "f")],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/delete.ts"),
+  },
+  {
+    name: "list",
+    summary: "list containers",
+    usage: "",
+    flags: [text("format", "FORMAT", "table or json (default table)", "f"), boolean("quiet", "only ids", "q")],
+    arguments: [0, 0],
+    stop: "never",
+    load: () => import("./commands/list.ts"),
+  },
+  {
+    name: "spec",
+    summary: "write a default config.json",
+    usage: "",
+    flags: [
+      text("bundle", "DIR", "where to write it (default: the current directory)", "b"),
+      boolean("rootless", "for a container of an ordinary user"),
+    ],
+    arguments: [0, 0],
+    stop: "never",
+    load: () => import("./commands/spec.ts"),
+  },
+  {
+    name: "plan",
+    summary: "show what create would do, step by step, without doing it",
+    usage: "",
+    flags: [
+      bundle,
+      boolean("json", "as JSON"),
+      boolean("no-pivot", "as with create --no-pivot"),
+      boolean("no-new-keyring", "as with create --no-new-keyring"),
+    ],
+    arguments: [0, 0],
+    stop: "never",
+    load: () => import("./commands/plan.ts"),
+  },
+];

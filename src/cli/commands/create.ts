@@ -1,0 +1,10 @@
+import { create } from "../../container/create.ts";
+import { type Context, idArgument } from "../context.ts";
+import { loadForCreate } from "../load.ts";
+import { createOptions } from "../options.ts";
+
+export async function run(context: Context): Promise<number> {
+  const { bundle, tools } = await loadForCreate(context);
+  create(context.store, idArgument(context), bundle, createOptions(context), tools);
+  return 0;
+}

@@ -1,0 +1,28 @@
+import { host } from "#host";
+import { planCgroup } from "../../cgroup/record.ts";
+import { loadBundle } from "../../container/bundle.ts";
+import { compilePlan } from "../../container/create.ts";
+import { readFacts } from "../../container/facts.ts";
+import { planJson, printPlan } from "../../plan/print.ts";
+import type { Context } from "../context.ts";
+import { booleanFlag } from "../flags.ts";
+import { bundlePath, toolsFor } from "../load.ts";
+
+/** The id in the printed plan: paths and names made from an id show where it would stand. */
+const exampleId = "ID";
+
+export async function run(context: Context): Promise<number> {
+  const { command } = context;
+  const bundle = loadBundle(bundlePath(context), context.facts);
+  const facts = readFacts();
+  const plan = compilePlan(bundle, facts, {
+    id: exampleId,
+    start: "later",
+    preserved: { descriptors: [], environment: [] },
+    cgroup: planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, exampleId),
+    options: { noPivot: booleanFlag(command, "no-pivot"), noNewKeyring: booleanFlag(command, "no-new-keyring") },
+    ...(await toolsFor(bundle)),
+  });
+  host.writeFd(1, booleanFlag(command, "json") ? planJson(plan) : printPlan(plan));
+  return 0;
+}
