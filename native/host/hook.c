@@ -102,8 +102,6 @@ static enum outcome watch(struct hook *hook, int64_t until)
 		ready = wait_any(fds, 3, until);
 		if (ready < 0)
 			return INTERRUPTED;
-		if (ready == 0)
-			return ended ? ENDED : TIMED_OUT;
 		for (int i = 0; i < 2; i++)
 			if (fds[i + 1].revents != 0)
 				take_output(&hook->outputs[i]);
@@ -111,6 +109,9 @@ static enum outcome watch(struct hook *hook, int64_t until)
 			ended = true;
 			until = time_after(GRACE_MS);
 		}
+		/* asked of the clock, as there is no silence in a flood */
+		if (time_now() >= until)
+			return ended ? ENDED : TIMED_OUT;
 	}
 }
 

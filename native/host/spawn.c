@@ -49,6 +49,17 @@ CHILD_CODE static void reset_signals(void)
 		syscall(SYS_rt_sigaction, signal, default_action, NULL, MASK_BYTES);
 }
 
+/* Closes what the caller of the runtime left open, at the latest when the program runs. */
+CHILD_CODE static void close_others(int first, int program)
+{
+	if (syscall(CALL_CLOSE_RANGE, first, ~0u, KERNEL_CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	/* Linux 5.10 can only close at once. The program's own descriptor is close-on-exec anyway. */
+	if (program > first)
+		syscall(CALL_CLOSE_RANGE, first, program - 1, 0);
+	syscall(CALL_CLOSE_RANGE, program >= first ? program + 1 : first, ~0u, 0);
+}
+
 /*
  * Moves everything out of the way first, then to its number: in one go a descriptor could be overwritten before it is
  * moved itself.
@@ -71,8 +82,7 @@ CHILD_CODE static void arrange_descriptors(struct child *c)
 	for (int i = 0; i < count; i++)
 		if (syscall(SYS_dup3, c->high[i], i, 0) < 0)
 			give_up(c, "dup3");
-	/* Whatever the caller of the runtime left open. Init closes all it does not know, too, so no answer is needed. */
-	syscall(CALL_CLOSE_RANGE, count, ~0u, KERNEL_CLOSE_RANGE_CLOEXEC);
+	close_others(count, s->program >= 0 ? c->high[count] : -1);
 }
 
 CHILD_CODE static void child_main(void *argument)
@@ -182,6 +192,14 @@ static int start(struct spawn *spawn, struct child *child, struct kernel_clone_a
 	return -1;
 }
 
+static bool needs_null(const struct spawn *spawn)
+{
+	for (size_t i = 0; i < spawn->fd_count; i++)
+		if (spawn->fds[i] < 0)
+			return true;
+	return false;
+}
+
 int spawn(struct spawn *spawn, struct arena *arena)
 {
 	struct child child = {.spawn = spawn};
@@ -201,8 +219,7 @@ int spawn(struct spawn *spawn, struct arena *arena)
 		return -1;
 	}
 	spawn->failed = "open /dev/null";
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
+	if (needs_null(spawn) && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return -1;
 	child.null = null;
 	args.stack = (uint64_t)(uintptr_t)stack;

@@ -131,7 +131,7 @@ static int watch(struct supervision *s, int64_t until)
 			if (ended != 0)
 				return ended;
 		}
-		if (ready == 0 && time_now() >= until)
+		if (time_now() >= until)
 			return 0;
 	}
 }

@@ -25,19 +25,20 @@
  * Standard output, so that writing to it never blocks. O_NONBLOCK belongs to the open file, which we share with the
  * shell: so it is opened once more. Files need nothing, sockets take a flag per call.
  */
-static int open_output(bool *owned)
+static void open_output(struct relay *relay)
 {
 	struct stat stat;
-	int fd;
+	int again = -1;
 
-	*owned = false;
+	relay->output = -1;
+	relay->owns_output = relay->output_is_socket = false;
 	if (fstat(STDOUT_FILENO, &stat) < 0)
-		return -1;
-	if (!S_ISCHR(stat.st_mode) && !S_ISFIFO(stat.st_mode))
-		return STDOUT_FILENO;
-	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	*owned = fd >= 0;
-	return fd >= 0 ? fd : STDOUT_FILENO;
+		return;
+	relay->output_is_socket = S_ISSOCK(stat.st_mode);
+	if (S_ISCHR(stat.st_mode) || S_ISFIFO(stat.st_mode))
+		again = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	relay->owns_output = again >= 0;
+	relay->output = again >= 0 ? again : STDOUT_FILENO;
 }
 
 static int first_terminal(void)
@@ -50,24 +51,25 @@ static int first_terminal(void)
 
 int relay_begin(struct relay *relay, int master)
 {
+	int flags = fcntl(master, F_GETFL), screen = first_terminal();
 	struct termios raw;
-	int flags = fcntl(master, F_GETFL);
 
 	relay->master = master;
 	relay->input = STDIN_FILENO;
-	relay->output = open_output(&relay->owns_output);
+	open_output(relay);
 	relay->look_again = NEVER;
-	relay->screen = first_terminal();
+	relay->screen = -1;
 	relay->to_container.start = relay->to_container.end = 0;
 	relay->to_user.start = relay->to_user.end = 0;
 	/* the master is ours alone */
 	if (flags < 0 || fcntl(master, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -1;
-	if (relay->screen < 0)
+	if (screen < 0)
 		return 0;
-	relay_resize(relay);
-	if (tcgetattr(relay->screen, &relay->before) < 0)
+	if (tcgetattr(screen, &relay->before) < 0)
 		return -1;
+	relay->screen = screen;
+	relay_resize(relay);
 	raw = relay->before;
 	cfmakeraw(&raw);
 	/* In the background this stops us (SIGTTOU), as it should; "fg" lets us go on. */
@@ -120,14 +122,13 @@ static ssize_t fill(struct flow *flow, int fd)
 }
 
 /* Gives away what is taken; false when nobody will take anything any more. */
-static bool empty(struct flow *flow, int fd)
+static bool empty(struct flow *flow, int fd, bool is_socket)
 {
 	while (!is_empty(flow)) {
+		const char *bytes = flow->bytes + flow->start;
 		size_t length = flow->end - flow->start;
-		ssize_t put = send(fd, flow->bytes + flow->start, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t put = is_socket ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : write(fd, bytes, length);
 
-		if (put < 0 && errno == ENOTSOCK)
-			put = write(fd, flow->bytes + flow->start, length);
 		if (put < 0)
 			return errno == EAGAIN || errno == EINTR;
 		flow->start += (size_t)put;
@@ -147,7 +148,7 @@ static void close_output(struct relay *relay)
 /* To the user; with nobody there the bytes are thrown away, so that the container does not stop. */
 static void put_output(struct relay *relay)
 {
-	if (relay->output >= 0 && !empty(&relay->to_user, relay->output))
+	if (relay->output >= 0 && !empty(&relay->to_user, relay->output, relay->output_is_socket))
 		close_output(relay);
 	if (relay->output < 0)
 		relay->to_user.start = relay->to_user.end = 0;
@@ -185,12 +186,10 @@ static void take_from_master(struct relay *relay)
 {
 	ssize_t got = fill(&relay->to_user, relay->master);
 
-	if (got < 0 && errno == EIO)
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		relay->look_again = NEVER;
+	else
 		relay->look_again = time_after(LOOK_AGAIN_MS);
-	else if (got > 0)
-		relay->look_again = NEVER;
-	else if (got < 0 && errno == EAGAIN)
-		relay->look_again = NEVER;
 }
 
 void relay_move(struct relay *relay, const struct pollfd fds[RELAY_FDS])
@@ -202,7 +201,7 @@ void relay_move(struct relay *relay, const struct pollfd fds[RELAY_FDS])
 	if ((fds[1].revents != 0 || look) && has_room(&relay->to_user))
 		take_from_master(relay);
 	if (!is_empty(&relay->to_container) && relay->look_again == NEVER)
-		empty(&relay->to_container, relay->master);
+		empty(&relay->to_container, relay->master, false);
 	if (!is_empty(&relay->to_user))
 		put_output(relay);
 }

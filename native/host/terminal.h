@@ -17,7 +17,7 @@ struct relay {
 	int master;
 	int input;  /* where the user's bytes come from, -1 after its end */
 	int output; /* where the container's bytes go, -1 when nobody takes them any more */
-	bool owns_output;
+	bool owns_output, output_is_socket;
 	int64_t look_again; /* the master has no other side at the moment; when to see whether it has again */
 	int screen;         /* the terminal in raw mode, -1: none */
 	struct termios before;
