@@ -6,11 +6,25 @@
 // Each `await import()` in the sources becomes a chunk that is loaded when its command runs. `#host` is resolved by
 // the `imports` map of package.json, with the condition "quickjs" for that engine.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { build } from "esbuild";
+
+/** The commit that is being built, where there is a repository. */
+function commit() {
+  try {
+    return execFileSync("git", ["describe", "--always", "--abbrev=12"], { encoding: "utf8", stdio: "pipe" }).trim();
+  } catch {
+    return "unknown";
+  }
+}
 
 /** @type {import("esbuild").BuildOptions} */
 const common = {
+  define: {
+    TSRUNC_RELEASE: JSON.stringify(JSON.parse(readFileSync("package.json", "utf8")).version),
+    TSRUNC_COMMIT: JSON.stringify(commit()),
+  },
   bundle: true,
   splitting: true,
   format: "esm",
