@@ -16,6 +16,7 @@
 
 #include "binding.h"
 #include "host.h"
+#include "memory.h"
 #include "modules.h"
 #include "quickjs.h"
 
@@ -58,13 +59,13 @@ static size_t javascript_stack(void)
 	return limit.rlim_cur / 2;
 }
 
-/* Everything the bundle uses. `Eval` is left out: no source text can run, not even by mistake. */
+/* What the bundle uses: not Proxy and WeakRef, and not Eval, so that no source text can run, not even by mistake. */
 static JSContext *new_context(JSRuntime *runtime)
 {
 	JSContext *ctx = JS_NewContextRaw(runtime);
 	if (!ctx || JS_AddIntrinsicBaseObjects(ctx) || JS_AddIntrinsicDate(ctx) || JS_AddIntrinsicRegExp(ctx) ||
-	    JS_AddIntrinsicJSON(ctx) || JS_AddIntrinsicProxy(ctx) || JS_AddIntrinsicMapSet(ctx) ||
-	    JS_AddIntrinsicTypedArrays(ctx) || JS_AddIntrinsicPromise(ctx) || JS_AddIntrinsicWeakRef(ctx))
+	    JS_AddIntrinsicJSON(ctx) || JS_AddIntrinsicMapSet(ctx) || JS_AddIntrinsicTypedArrays(ctx) ||
+	    JS_AddIntrinsicPromise(ctx))
 		return NULL;
 	return ctx;
 }
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
 	open_standard_streams();
 	ignore_write_signals();
 
-	JSRuntime *runtime = JS_NewRuntime();
+	JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
 	JSContext *ctx = runtime ? new_context(runtime) : NULL;
 	if (!ctx) {
 		static const char message[] = "tsrunc: the JavaScript engine cannot start: cannot allocate memory\n";
