@@ -4,7 +4,7 @@
     {
       "target_name": "tsrunc",
       "sources": [
-        "<!@(ls native/node/*.c native/host/*.c)",
+        "<!@(ls native/node/*.c native/host/*.c native/plan/*.c)",
         "native/embed-init.S",
       ],
       "include_dirs": ["native/include", "native/host"],
