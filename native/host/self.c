@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,6 +83,21 @@ int host_ids(struct host_call *call)
 	call->result.list.items[0] = hv_int(getpid());
 	call->result.list.items[1] = hv_int(geteuid());
 	call->result.list.items[2] = hv_int(getegid());
+	return 0;
+}
+
+int host_capabilities(struct host_call *call)
+{
+	/* struct __user_cap_header_struct and two times __user_cap_data_struct (the low and the high 32 bits) */
+	const uint32_t version_3 = 0x20080522;
+	uint32_t header[2] = {version_3, 0};
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} halves[2];
+
+	if (syscall(SYS_capget, header, halves) < 0)
+		return host_fail(call, errno, "capget", "%s", "");
+	call->result = hv_uint((uint64_t)halves[1].permitted << 32 | halves[0].permitted);
 	return 0;
 }
 
