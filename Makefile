@@ -49,7 +49,8 @@ static: dist/tsrunc ## the QuickJS host: one static program
 
 # ---- TypeScript: the schema's validators are made first, then esbuild bundles all for each engine -----------------------
 
-bundle_inputs = $(sources_ts) $(generated) tools/bundle.js package.json tsconfig.json
+# The commit is part of what --version prints: it changes with .git/logs/HEAD.
+bundle_inputs = $(sources_ts) $(generated) tools/bundle.js package.json tsconfig.json $(wildcard .git/logs/HEAD)
 generated = build/generated/fits.js build/generated/explain.js
 
 generated: $(generated) ## the validators made from schema/: needed to type-check and to run unit tests
@@ -150,7 +151,7 @@ build/fuzz/%: test/fuzz/%.c build/asan/libhost.a build/asan/libinit.a build/obj/
 	$(CC) $(asan_flags) -MF build/asan/$*.d $^ -lm -o $@
 
 build/asan/libhost.a: $(sources_host:native/%.c=build/asan/%.o)
-build/asan/libinit.a: $(sources_init:native/%.c=build/asan/%.o)
+build/asan/libinit.a: $(patsubst native/%.c,build/asan/%.o,$(filter native/init/%,$(sources_init)))
 build/asan/lib%.a:
 	@rm -f $@
 	ar rcs $@ $^

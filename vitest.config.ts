@@ -8,6 +8,8 @@ const seconds = 1000;
 const privileged = { fileParallelism: false, testTimeout: 30 * seconds, hookTimeout: 60 * seconds };
 
 export default defineConfig({
+  // As tools/bundle.js does for src/cli/release.ts.
+  define: { TSRUNC_RELEASE: '"0.0.0-test"', TSRUNC_COMMIT: '"test"' },
   test: {
     reporters: ["default", new Summary()],
     environment: "node",

@@ -7,7 +7,7 @@
 // the `imports` map of package.json, with the condition "quickjs" for that engine.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 
 /** The commit that is being built, where there is a repository. */
@@ -33,21 +33,21 @@ const common = {
 };
 
 /**
- * Removes what an earlier build left: chunks have new names whenever they change.
- * @param {string} folder
+ * Builds, and then removes what an earlier build left: chunks have new names whenever they change.
+ * @param {import("esbuild").BuildOptions & { outdir: string }} options
  */
-function empty(folder) {
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) {
-    if (name.endsWith(".js")) rmSync(`${folder}/${name}`);
+async function buildAndTidy(options) {
+  const { metafile } = await build({ ...options, metafile: true });
+  for (const name of readdirSync(options.outdir)) {
+    const path = `${options.outdir}/${name}`;
+    if (name.endsWith(".js") && metafile.outputs[path] === undefined) rmSync(path);
   }
 }
 
 async function bundleForNode() {
-  empty("dist");
   const entryPoints = [{ in: "src/cli/main.ts", out: "cli" }];
   if (existsSync("src/index.ts")) entryPoints.push({ in: "src/index.ts", out: "index" });
-  await build({
+  await buildAndTidy({
     ...common,
     entryPoints,
     outdir: "dist",
@@ -62,8 +62,7 @@ async function bundleForNode() {
 }
 
 async function bundleForQuickjs() {
-  empty("build/js");
-  await build({
+  await buildAndTidy({
     ...common,
     entryPoints: ["src/cli/main.ts"],
     outdir: "build/js",
