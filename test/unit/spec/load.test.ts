@@ -22,25 +22,72 @@ describe("breaches of the schema", () => {
     ["a missing member", (c) => delete c.process.cwd, "/process/cwd: is missing"],
     ["another type", (c) => (c.root.readonly = "no"), '/root/readonly: is "no", must be a boolean'],
     ["an object for an array", (c) => (c.mounts = {}), "/mounts: is an object, must be an array"],
-    ["a string for a number", (c) => (c.process.user.uid = "1000"), '/process/user/uid: is "1000", must be an integer from 0 to 4294967294'],
-    ["the id that changes nothing", (c) => (c.process.user.gid = 4294967295), "/process/user/gid: is 4294967295, must be an integer from 0 to 4294967294"],
-    ["a mask of too many bits", (c) => (c.process.user.umask = 0o1000), "/process/user/umask: is 512, must be an integer from 0 to 511"],
-    ["a score out of range", (c) => (c.process.oomScoreAdj = 1001), "/process/oomScoreAdj: is 1001, must be an integer from -1000 to 1000"],
-    ["an unknown namespace", (c) => (c.linux.namespaces[0].type = "net"), '/linux/namespaces/0/type: is "net", must be pid, network, mount, ipc, uts, user, cgroup or time'],
-    ["a page size of another form", (c) => (c.linux.resources.hugepageLimits = [{ pageSize: "64kB", limit: 1 }]), '/linux/resources/hugepageLimits/0/pageSize: is "64kB", must match ^[1-9][0-9]*[KMG]B$ (Page size as the kernel spells it: 64KB, 2MB, 1GB)'],
-    ["a rule for no system call", (c) => (c.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: [], action: "SCMP_ACT_LOG" }] }), "/linux/seccomp/syscalls/0/names: is an empty array, must have at least one element"],
-    ["another spelling", (c) => (c.PROCESS = {}), "/PROCESS: is not known, and only upper and lower case make it differ from process"],
-    ["another spelling further down", (c) => (c.process.Args = []), "/process/Args: is not known, and only upper and lower case make it differ from args"],
+    [
+      "a string for a number",
+      (c) => (c.process.user.uid = "1000"),
+      '/process/user/uid: is "1000", must be an integer from 0 to 4294967294',
+    ],
+    [
+      "the id that changes nothing",
+      (c) => (c.process.user.gid = 4294967295),
+      "/process/user/gid: is 4294967295, must be an integer from 0 to 4294967294",
+    ],
+    [
+      "a mask of too many bits",
+      (c) => (c.process.user.umask = 0o1000),
+      "/process/user/umask: is 512, must be an integer from 0 to 511",
+    ],
+    [
+      "a score out of range",
+      (c) => (c.process.oomScoreAdj = 1001),
+      "/process/oomScoreAdj: is 1001, must be an integer from -1000 to 1000",
+    ],
+    [
+      "an unknown namespace",
+      (c) => (c.linux.namespaces[0].type = "net"),
+      '/linux/namespaces/0/type: is "net", must be pid, network, mount, ipc, uts, user, cgroup or time',
+    ],
+    [
+      "a page size of another form",
+      (c) => (c.linux.resources.hugepageLimits = [{ pageSize: "64kB", limit: 1 }]),
+      '/linux/resources/hugepageLimits/0/pageSize: is "64kB", must match ^[1-9][0-9]*[KMG]B$ (Page size as the kernel spells it: 64KB, 2MB, 1GB)',
+    ],
+    [
+      "a rule for no system call",
+      (c) => (c.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: [], action: "SCMP_ACT_LOG" }] }),
+      "/linux/seccomp/syscalls/0/names: is an empty array, must have at least one element",
+    ],
+    [
+      "another spelling",
+      (c) => (c.PROCESS = {}),
+      "/PROCESS: is not known, and only upper and lower case make it differ from process",
+    ],
+    [
+      "another spelling further down",
+      (c) => (c.process.Args = []),
+      "/process/Args: is not known, and only upper and lower case make it differ from args",
+    ],
     ["a null element", (c) => c.process.args.push(null), "/process/args/1: is null, must be a string"],
     ["a number for an annotation", (c) => (c.annotations = { a: 1 }), "/annotations/a: is 1, must be a string"],
     ["a null for an annotation", (c) => (c.annotations = { a: null }), "/annotations/a: is null, must be a string"],
-    ["a timeout of nothing", (c) => (c.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] }), "/hooks/poststop/0/timeout: is 0, must be an integer from 1 to 2147483647"],
+    [
+      "a timeout of nothing",
+      (c) => (c.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] }),
+      "/hooks/poststop/0/timeout: is 0, must be an integer from 1 to 2147483647",
+    ],
     ["a version missing", (c) => delete c.ociVersion, "/ociVersion: is missing"],
-  ] as [string, (config: Parameters<Parameters<typeof changed>[0]>[0]) => void, string][])("%s", (_, change, message) => {
-    expect(() => parseConfig(changed(change), reader())).toThrow(
-      expect.objectContaining({ message: `invalid config.json: ${message}`, code: "config", at: message.split(":")[0] }),
-    );
-  });
+  ] as [string, (config: Parameters<Parameters<typeof changed>[0]>[0]) => void, string][])(
+    "%s",
+    (_, change, message) => {
+      expect(() => parseConfig(changed(change), reader())).toThrow(
+        expect.objectContaining({
+          message: `invalid config.json: ${message}`,
+          code: "config",
+          at: message.split(":")[0],
+        }),
+      );
+    },
+  );
 
   test.each(["1.0", "1e3", "0.5", "-0", "true", '"1000"'])("%s for an integer", (number) => {
     const text = changed((c) => (c.process.user.uid = 12345)).replace("12345", number);
@@ -89,12 +136,23 @@ test("every broken rule is named in the error", () => {
 });
 
 test("inspectConfig returns what parseConfig throws", () => {
-  const { errors, warnings } = inspectConfig(changed((c) => (c.process.cwd = "x")), reader());
+  const { errors, warnings } = inspectConfig(
+    changed((c) => (c.process.cwd = "x")),
+    reader(),
+  );
   expect(errors).toEqual([
-    { at: "/process/cwd", message: 'must be an absolute path, not "x"', rule: "cwd-absolute", section: "config.md#process" },
+    {
+      at: "/process/cwd",
+      message: 'must be an absolute path, not "x"',
+      rule: "cwd-absolute",
+      section: "config.md#process",
+    },
   ]);
   expect(warnings).toEqual([]);
-  const breaches = inspectConfig(changed((c) => (c.process.cwd = 1)), reader()).errors;
+  const breaches = inspectConfig(
+    changed((c) => (c.process.cwd = 1)),
+    reader(),
+  ).errors;
   expect(breaches).toEqual([
     { at: "/process/cwd", message: "is 1, must be a string", rule: "schema", section: "config.md#process" },
   ]);

@@ -135,9 +135,20 @@ export const complete = {
       network: { classID: 1048577, priorities: [{ name: "eth0", priority: 500 }] },
       rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 } },
     },
-    intelRdt: { closID: "group", schemata: ["L2:0=f"], l3CacheSchema: "L3:0=f", memBwSchema: "MB:0=20", enableMonitoring: true },
+    intelRdt: {
+      closID: "group",
+      schemata: ["L2:0=f"],
+      l3CacheSchema: "L3:0=f",
+      memBwSchema: "MB:0=20",
+      enableMonitoring: true,
+    },
     memoryPolicy: { mode: "MPOL_BIND", nodes: "0-1", flags: ["MPOL_F_STATIC_NODES"] },
-    sysctl: { "net.ipv4.ip_forward": "1", "kernel.shmmax": "100", "kernel.domainname": "x", "user.max_user_namespaces": "5" },
+    sysctl: {
+      "net.ipv4.ip_forward": "1",
+      "kernel.shmmax": "100",
+      "kernel.domainname": "x",
+      "user.max_user_namespaces": "5",
+    },
     seccomp: {
       defaultAction: "SCMP_ACT_ERRNO",
       defaultErrnoRet: 1,

@@ -23,7 +23,11 @@ function readJson(path: string): Draft {
 }
 
 /** Every property of a schema, as a path like linux.devices.type; arrays and free keys add nothing to a path. */
-function properties(file: string, schema: Draft, load: (ref: string, from: string) => readonly [string, Draft]): string[] {
+function properties(
+  file: string,
+  schema: Draft,
+  load: (ref: string, from: string) => readonly [string, Draft],
+): string[] {
   const found = new Set<string>();
   const walk = (from: string, part: Draft, path: string): void => {
     if (typeof part !== "object" || part === null) return;
@@ -97,7 +101,10 @@ describe.skipIf(why !== "")(`the official schemas${why}`, () => {
   const load = (ref: string, from: string): readonly [string, Draft] => {
     const [file, pointer = ""] = ref.split("#");
     const name = file || from;
-    const part = pointer.split("/").slice(1).reduce((at: Draft, step) => at[step], officialSchema(name));
+    const part = pointer
+      .split("/")
+      .slice(1)
+      .reduce((at: Draft, step) => at[step], officialSchema(name));
     return [name, part];
   };
   const officialProperties = (file: string): string[] => properties(file, officialSchema(file), load);
@@ -121,23 +128,25 @@ describe.skipIf(why !== "")(`the official schemas${why}`, () => {
   const others = /(windows|solaris|vm|zos|freebsd)-/;
   const name = (path: string): string => path.slice(official.length + 1);
 
-  test.each(examples("config", "good").filter((path) => !others.test(path)).map((path) => [name(path), path]))(
-    "accepts %s",
-    (_, path) => {
-      const document = readJson(path);
-      expect(explain("Config", document)).toEqual([]);
-      expect(fitsConfig(document)).toBe(true);
-    },
-  );
+  test.each(
+    examples("config", "good")
+      .filter((path) => !others.test(path))
+      .map((path) => [name(path), path]),
+  )("accepts %s", (_, path) => {
+    const document = readJson(path);
+    expect(explain("Config", document)).toEqual([]);
+    expect(fitsConfig(document)).toBe(true);
+  });
 
-  test.each(examples("config", "bad").filter((path) => !others.test(path)).map((path) => [name(path), path]))(
-    "refuses %s",
-    (_, path) => {
-      const judge = (): boolean => fitsConfig(readJson(path));
-      if (path.includes("invalid-json")) expect(judge).toThrow(SyntaxError);
-      else expect(judge()).toBe(false);
-    },
-  );
+  test.each(
+    examples("config", "bad")
+      .filter((path) => !others.test(path))
+      .map((path) => [name(path), path]),
+  )("refuses %s", (_, path) => {
+    const judge = (): boolean => fitsConfig(readJson(path));
+    if (path.includes("invalid-json")) expect(judge).toThrow(SyntaxError);
+    else expect(judge()).toBe(false);
+  });
 
   test.each([
     ["state", state],

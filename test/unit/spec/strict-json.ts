@@ -34,7 +34,8 @@ export function checkJson(text: string): readonly (readonly [pointer: string, di
     else if (match(/true|false|null/y) === undefined) {
       const number = match(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y);
       if (number === undefined) fail("value expected", start);
-      else if (!/^(?:0|-?[1-9]\d*)$/.test(number) || !Number.isSafeInteger(Number(number))) found.push([pointer, number]);
+      else if (!/^(?:0|-?[1-9]\d*)$/.test(number) || !Number.isSafeInteger(Number(number)))
+        found.push([pointer, number]);
     }
   }
 
@@ -76,7 +77,6 @@ export function checkJson(text: string): readonly (readonly [pointer: string, di
 
   function string(): string {
     const start = at;
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
     const literal = match(/"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y) ?? fail("string expected");
     const decoded: string = JSON.parse(literal);
     if (decoded.includes("\0")) fail("U+0000 in a string", start);

@@ -3,8 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fitsConfig, fitsProcess, fitsResources } from "../../../build/generated/fits.js";
-import type { DocumentKind } from "../../../src/spec/load.ts";
 import { explain } from "../../../src/spec/explain.ts";
+import type { DocumentKind } from "../../../src/spec/load.ts";
 import { complete, type Draft } from "./samples.ts";
 
 const fits = { Config: fitsConfig, Process: fitsProcess, Resources: fitsResources } as const;
@@ -40,7 +40,8 @@ function apply(document: unknown, path: readonly string[], change: Change): unkn
     const value = parent[last];
     delete parent[last];
     // Defined, as JSON.parse does it: assigning to "__proto__" would set the prototype.
-    if ("rename" in change) Object.defineProperty(parent, change.rename, { value, enumerable: true, configurable: true });
+    if ("rename" in change)
+      Object.defineProperty(parent, change.rename, { value, enumerable: true, configurable: true });
   }
   return changed;
 }
@@ -55,7 +56,9 @@ const values = fc.oneof(
 const changes = fc.oneof(
   values.map((value): Change => ({ value })),
   fc.constant<Change>({ remove: true }),
-  fc.constantFrom("TYPE", "Process", "ARGS", "unknown", "__proto__", "Linux", "proce\u017f\u017f").map((rename): Change => ({ rename })),
+  fc
+    .constantFrom("TYPE", "Process", "ARGS", "unknown", "__proto__", "Linux", "proce\u017f\u017f")
+    .map((rename): Change => ({ rename })),
 );
 
 describe.each(documents)("%s", (kind, document) => {
