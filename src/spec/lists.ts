@@ -11,7 +11,7 @@ const highest = 65535;
 export function parseList(text: string): number[] | undefined {
   const numbers = new Set<number>();
   for (const part of text.split(",")) {
-    const range = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part);
+    const range = /^ *([0-9]{1,5})(?:-([0-9]{1,5}))? *$/.exec(part);
     if (range === null) return undefined;
     const first = Number(range[1]);
     const last = Number(range[2] ?? range[1]);

@@ -14,20 +14,17 @@ import { signalNumber, signals } from "../../../src/spec/tables/signals.ts";
 
 const compiler = spawnSync("cc", ["--version"]).status === 0 ? "" : " (skipped: no C compiler)";
 
-const headers = ["signal", "sched", "sys/resource", "sys/mount", "linux/capability", "linux/mount"];
-
 /** The values of C constants on this machine; undefined for those its headers don't have. */
 function constants(names: readonly string[]): Record<string, bigint | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "tables-"));
   try {
-    // sys/mount.h declares the same names as an enum, so presence can't be asked of the preprocessor for all of them.
+    const headers = ["signal", "sched", "sys/resource", "linux/capability", "linux/mount"];
     const source = [
       "#define _GNU_SOURCE",
-      ...headers.filter((name) => name !== "sys/mount").map((name) => `#include <${name}.h>`),
+      ...headers.map((name) => `#include <${name}.h>`),
       "#include <stdio.h>",
       "int main(void) {",
       ...names.map((name) => `#ifdef ${name}\n\tprintf("${name} %llu\\n", (unsigned long long)(${name}));\n#endif`),
-      // glibc makes an enum of the resource limits, but defines each name as itself as well.
       "\treturn 0;",
       "}",
     ];
