@@ -1,0 +1,152 @@
+/* The dialogue with the runtime; protocol.h draws it. */
+#include "init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Room for one descriptor. */
+union control_buffer {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+void message_send(struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
+{
+	char buffer[MESSAGE_MAX];
+	struct init_message header = {.kind = (uint32_t)kind, .op = in->op, .value = value};
+	struct text words = text_in(buffer + sizeof(header), sizeof(buffer) - sizeof(header));
+	union control_buffer control;
+	struct iovec part;
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t sent;
+
+	if (in->control < 0)
+		return;
+	memcpy(buffer, &header, sizeof(header));
+	text_add_bytes(&words, call, strlen(call) + 1);
+	text_add(&words, detail);
+	part = (struct iovec){buffer, sizeof(header) + words.len};
+	if (fd >= 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(sizeof(int));
+		control.align = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+	}
+	do
+		sent = sendmsg(in->control, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && !in->committed)
+		_exit(1); /* nobody is there to hear of it */
+}
+
+/* Takes the descriptor out of a received message, -1 if there is none. More than one can't come: no room for it. */
+static int received_fd(struct msghdr *message)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	int fd = -1;
+
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+void message_wait(struct init *in, int *fd)
+{
+	char byte = 0;
+	union control_buffer control;
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.bytes)};
+	ssize_t got;
+	int came;
+
+	do
+		got = recvmsg(in->control, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	/* no commit, no life: the runtime is gone, so is this container */
+	if (got != 1 || byte != GO || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+		_exit(1);
+	came = received_fd(&message);
+	if (fd != NULL)
+		*fd = take_fd(&came);
+	close_fd(&came);
+}
+
+void message_note(struct init *in, const struct failure *why)
+{
+	message_send(in, MESSAGE_NOTE, why->err, why->call, why->detail, -1);
+}
+
+/* After the start byte: "op errno call", a line feed, the detail, in one write so that it stays together. */
+static int tell_status(const struct init *in, const struct failure *why)
+{
+	char buffer[MESSAGE_MAX];
+	struct text words = text_in(buffer, sizeof(buffer));
+
+	text_add_number(&words, in->op);
+	text_add(&words, " ");
+	text_add_number(&words, (uint64_t)why->err);
+	text_add(&words, " ");
+	text_add(&words, why->call);
+	text_add(&words, "\n");
+	text_add(&words, why->detail);
+	return write(in->status, words.at, words.len) == (ssize_t)words.len ? 0 : -1;
+}
+
+/* The last resort: standard error of the container. */
+static void tell_stderr(const struct failure *why)
+{
+	char buffer[MESSAGE_MAX];
+	struct text words = text_in(buffer, sizeof(buffer));
+
+	text_add(&words, "tsrunc: ");
+	text_add(&words, why->call);
+	text_add(&words, " ");
+	text_add(&words, why->detail);
+	if (why->err != 0) {
+		text_add(&words, ": ");
+		text_add(&words, strerror(why->err));
+	}
+	text_add(&words, "\n");
+	if (write(2, words.at, words.len) < 0)
+		return; /* and that was all we could do */
+}
+
+void message_die(struct init *in, const struct failure *why)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (in->control >= 0)
+		message_send(in, MESSAGE_FAILED, why->err, why->call, why->detail, -1);
+	else if (in->status < 0 || tell_status(in, why) < 0)
+		tell_stderr(why);
+	_exit(255);
+}
+
+void message_times(struct init *in)
+{
+	char buffer[DETAIL_MAX];
+	struct text words = text_in(buffer, sizeof(buffer));
+	uint32_t present = in->op;
+	uint64_t last = in->began;
+
+	for (uint32_t i = 0; i < present; i++) {
+		if (words.len == 0) {
+			in->op = i;
+			text_add_number(&words, last);
+		}
+		text_add(&words, " ");
+		text_add_number(&words, in->times[i] - last);
+		last = in->times[i];
+		if (words.len > sizeof(buffer) - 64 || i + 1 == present) {
+			message_send(in, MESSAGE_TIMES, 0, "", buffer, -1);
+			words = text_in(buffer, sizeof(buffer));
+		}
+	}
+	in->op = present;
+}
