@@ -1,7 +1,7 @@
 // What the rules must know besides the document.
 
 export interface Facts {
-  /** Not root on the host, or told to act as if */
+  /** The runtime's effective user isn't root, not even of a user namespace it was started in */
   readonly rootless: boolean;
   /** --systemd-cgroup: cgroupsPath is slice:prefix:name */
   readonly systemdCgroup: boolean;

@@ -35,7 +35,7 @@ export function checkConfig(config: Config, facts: Facts): Findings {
     checkHooks(config, report);
     checkAnnotations(config, report);
     checkNamespaces(config, report);
-    checkUserNamespace(config, report);
+    checkUserNamespace(config, facts, report);
     checkTimeOffsets(config, report);
     checkDevices(config, report);
     checkNetDevices(config, facts, report);

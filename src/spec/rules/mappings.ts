@@ -2,6 +2,7 @@
 // answers EINVAL for any mistake, so each is found here and named.
 
 import type { Config, IdMapping } from "../config.ts";
+import type { Facts } from "../facts.ts";
 import type { Report } from "../problem.ts";
 import { findNamespace, isJoined } from "./namespaces.ts";
 
@@ -14,10 +15,18 @@ const page = 4096;
 /** Ids are below 2^32 - 1, so that is as far as a range may reach. */
 const endOfIds = 4294967295;
 
-export function checkUserNamespace({ linux }: Config, { error }: Report): void {
+export function checkUserNamespace({ linux }: Config, { rootless }: Facts, { error }: Report): void {
   const { uidMappings = [], gidMappings = [] } = linux ?? {};
   const namespace = findNamespace(linux, "user");
   const report = (at: string, message: string): void => error({ at, message, rule: "user-namespace", section });
+  if (namespace === undefined && rootless) {
+    error({
+      at: "/linux/namespaces",
+      message: "rootless container requires user namespaces",
+      rule: "rootless",
+      section,
+    });
+  }
   if (namespace === undefined) {
     const message = "user namespace mappings specified, but user namespace isn't enabled in the config";
     if (uidMappings.length > 0) report("/linux/uidMappings", message);

@@ -499,6 +499,7 @@ describe("mounts", () => {
       c.linux.gidMappings = [map(0, 1000, 1)];
     });
     rows(rootless, [
+      ["no user namespace", mount(), "/linux/namespaces: rootless container requires user namespaces"],
       [
         "an owner who isn't mapped",
         both(own, mount({ destination: "/a", type: "tmpfs", options: ["uid=0", "gid=5"] })),
