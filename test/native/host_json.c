@@ -62,9 +62,9 @@ static const struct refused refusals[] = {
 	{"{\"\\u00e9\":1,\"\xc3\xa9\":1}", "line 1, column 13: duplicate key \"\xc3\xa9\""},
 	{"{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":1}", "line 1, column 19: duplicate key \"\xf0\x9f\x98\x80\""},
 	{"{\"\\n\\t\\/\\\\\":1,\"\\u000a\\u0009/\\u005c\":1}", "line 1, column 15: duplicate key \"\n\t/\\\""},
-	{"{\"x\":{\"a\":1,\"b\":{\"a\":1},\"a\":2}}", "line 1, column 26: duplicate key \"a\""},
-	{"{\"x\":[{\"a\":1},{\"a\":1},{\"a\":1,\"c\":2,\"c\":3}]}", "line 1, column 37: duplicate key \"c\""},
-	{"{\n\t\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\": x}", "line 2, column 8: value expected"},
+	{"{\"x\":{\"a\":1,\"b\":{\"a\":1},\"a\":2}}", "line 1, column 25: duplicate key \"a\""},
+	{"{\"x\":[{\"a\":1},{\"a\":1},{\"a\":1,\"c\":2,\"c\":3}]}", "line 1, column 36: duplicate key \"c\""},
+	{"{\n\t\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\": x}", "line 2, column 9: value expected"},
 	{"{\r\n\r\n \"a\" }", "line 3, column 6: \":\" expected"},
 };
 
