@@ -115,7 +115,8 @@ int wait_any(struct pollfd *fds, size_t count, int64_t until)
 		errno = EINVAL;
 		return -1;
 	}
-	memcpy(watched, fds, count * sizeof *fds);
+	if (count > 0)
+		memcpy(watched, fds, count * sizeof *fds);
 	watched[count] = (struct pollfd){.fd = caught_event, .events = POLLIN};
 	for (;;) {
 		ready = poll(watched, count + 1, milliseconds_until(until));
@@ -129,7 +130,8 @@ int wait_any(struct pollfd *fds, size_t count, int64_t until)
 		if (ready > 0 || (ready < 0 && errno != EINTR) || (ready == 0 && until != NEVER && time_now() >= until))
 			break;
 	}
-	memcpy(fds, watched, count * sizeof *fds);
+	if (count > 0)
+		memcpy(fds, watched, count * sizeof *fds);
 	return ready;
 }
 
