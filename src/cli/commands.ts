@@ -29,6 +29,11 @@ const boolean = (name: string, description: string, short?: string): Flag => ({
   ...(short === undefined ? {} : { short }),
 });
 
+const list = (name: string, value: string, description: string, short?: string): Flag => ({
+  ...text(name, value, description, short),
+  kind: "list",
+});
+
 const text = (name: string, value: string, description: string, short?: string): Flag => ({
   name,
   kind: "text",
@@ -97,6 +102,35 @@ export const commands: readonly Command[] = [
     arguments: [1, 1],
     stop: "never",
     load: () => import("./commands/run.ts"),
+  },
+  {
+    name: "exec",
+    summary: "run another process in a container",
+    usage: "ID [COMMAND [ARGUMENT...]]",
+    flags: [
+      text("process", "FILE", "the process as JSON, in place of a command", "p"),
+      text("cwd", "DIR", "working directory in the container"),
+      list("env", "NAME=VALUE", "an environment variable, may be repeated", "e"),
+      boolean("tty", "with a terminal", "t"),
+      text("user", "UID[:GID]", "user and group in the container", "u"),
+      list("additional-gids", "GID", "a further group, may be repeated", "g"),
+      boolean("detach", "return when the process runs", "d"),
+      text("pid-file", "FILE", "file to write the process id to"),
+      text("console-socket", "SOCKET", "unix socket that gets the terminal's master descriptor"),
+      text("pidfd-socket", "SOCKET", "unix socket that gets a pidfd of the process"),
+      text("process-label", "LABEL", "SELinux label of the process"),
+      text("apparmor", "PROFILE", "AppArmor profile of the process"),
+      boolean("no-new-privs", "the process can't gain privileges"),
+      list("cap", "CAPABILITY", "a further capability, may be repeated", "c"),
+      text("preserve-fds", "N", "pass N descriptors from 3 on to the process"),
+      text("cgroup", "PATH", "a sub-cgroup of the container's that exists"),
+      boolean("ignore-paused", "join a paused container, and wait until it is resumed"),
+      text("timeout", "DURATION", "kill the process when it takes longer; exit status 124"),
+      hidden(boolean("no-subreaper", "")),
+    ],
+    arguments: [1, Number.MAX_SAFE_INTEGER],
+    stop: "first",
+    load: () => import("./commands/exec.ts"),
   },
   {
     name: "state",

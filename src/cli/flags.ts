@@ -108,6 +108,11 @@ export function textFlag(parsed: Parsed, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+export function listFlag(parsed: Parsed, name: string): readonly string[] {
+  const value = parsed.flags.get(name);
+  return Array.isArray(value) ? value : [];
+}
+
 export function booleanFlag(parsed: Parsed, name: string): boolean {
   return parsed.flags.get(name) === true;
 }

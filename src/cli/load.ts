@@ -18,7 +18,7 @@ export function bundlePath(context: Context): string {
   return pathFlag(context, "bundle") ?? host.cwd();
 }
 
-export async function toolsFor({ config }: Bundle): Promise<CreateTools> {
+export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<CreateTools> {
   if (config.linux?.seccomp === undefined) return { seccomp: undefined };
   const { compileSeccomp } = await import("../seccomp/compile.ts");
   return { seccomp: compileSeccomp };

@@ -10,6 +10,7 @@ import { openLog, reportError } from "./report.ts";
 
 /** Before the command is known, messages start with our name alone. */
 let frame = "tsrunc: ";
+let ownFailure = 1;
 
 async function main(words: readonly string[]): Promise<number> {
   const globals = parseGlobals(words);
@@ -21,6 +22,7 @@ async function main(words: readonly string[]): Promise<number> {
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) throw unknownCommand(name);
   frame = `tsrunc ${name} failed: `;
+  if (name === "exec") ownFailure = 255;
   if (asksForHelp(rest, command)) return (await import("./help.ts")).printHelp(name);
   const parsed = parseFlags(rest, command.flags, command.stop);
   checkCount(command, parsed);
@@ -94,10 +96,10 @@ async function runExplained(run: (context: Context) => number | Promise<number>,
   }
 }
 
-/** 128 + signal when a signal has ended us, as a shell would see it; else 1. */
+/** 128 + signal when a signal has ended us, as a shell would see it; else 1, or 255 for exec as with runc. */
 function failureStatus(error: unknown): number {
   if (error instanceof UserError && error.code === "interrupted") return 128 + host.caughtSignal();
-  return isErrno(error, Errno.EINTR) && host.caughtSignal() > 0 ? 128 + host.caughtSignal() : 1;
+  return isErrno(error, Errno.EINTR) && host.caughtSignal() > 0 ? 128 + host.caughtSignal() : ownFailure;
 }
 
 try {

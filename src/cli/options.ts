@@ -6,7 +6,7 @@ import { type Context, pathFlag } from "./context.ts";
 import { booleanFlag, numberFlag } from "./flags.ts";
 
 /** More could never be open. */
-const mostDescriptors = 1 << 20;
+export const mostDescriptors = 1 << 20;
 
 export function createOptions(context: Context): CreateOptions {
   const { command, cgroupManager } = context;

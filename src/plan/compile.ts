@@ -3,6 +3,7 @@
 import { UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "../spec/tables/mount-flags.ts";
+import { planConsole } from "./console.ts";
 import { planDevices } from "./devices.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
 import { planHooks } from "./hooks.ts";
@@ -23,7 +24,7 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
 
-  const { before, after } = planProcess(config, process, facts, request);
+  const { before, after } = planProcess(config, process, facts, { ...request, createCwd: true });
   const steps: Step[] = [
     ...namespaces.steps,
     ...planKeyring(request),
@@ -73,7 +74,7 @@ function planRoot(config: Config, facts: HostFacts, request: CreateRequest): rea
   const mounts = planMounts(config, facts, request);
   const masks = (config.linux?.maskedPaths?.length ?? 0) > 0;
   const userNamespace = hasNamespace(config, "user");
-  const terminal = config.process?.terminal === true;
+  const terminal = config.process?.terminal === true ? config.process : undefined;
   return [
     ...planPropagation(config, request),
     step("", { op: "own_proc" }),
@@ -84,7 +85,7 @@ function planRoot(config: Config, facts: HostFacts, request: CreateRequest): rea
     ...planHooks(config, "createContainer", request),
     step("/root/path", { op: request.root === "pivot" ? "pivot" : "move_root" }),
     step("", { op: "stdio_null" }),
-    ...(terminal ? [planConsole(config)] : []),
+    ...(terminal === undefined ? [] : [planConsole(terminal, !hostDev(config))]),
     ...mounts.later,
     ...planFinalPropagation(config),
     ...(config.root?.readonly === true ? [step("/root/readonly", { op: "readonly_root" } as const)] : []),
@@ -115,7 +116,7 @@ function planChroot(config: Config, request: CreateRequest): readonly Step[] {
     ...planHooks(config, "createContainer", request),
     step("/root/path", { op: "chroot" }),
     step("", { op: "stdio_null" }),
-    ...(config.process?.terminal === true ? [planConsole(config)] : []),
+    ...(config.process?.terminal === true ? [planConsole(config.process, false)] : []),
   ];
 }
 
@@ -138,17 +139,6 @@ function planFinalPropagation(config: Config): readonly Step[] {
   const wanted = config.linux?.rootfsPropagation;
   if (wanted === undefined) return [];
   return [step("/linux/rootfsPropagation", { op: "propagate", flags: propagationFlag[wanted] })];
-}
-
-function planConsole(config: Config): Step {
-  const { user, consoleSize } = config.process ?? {};
-  return step("/process/terminal", {
-    op: "console",
-    uid: user?.uid ?? 0,
-    rows: consoleSize?.height ?? 0,
-    columns: consoleSize?.width ?? 0,
-    bindConsole: hasNamespace(config, "mount") && !hostDev(config) ? 1 : 0,
-  });
 }
 
 function hostDev(config: Config): boolean {

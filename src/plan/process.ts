@@ -23,7 +23,7 @@ export function planProcess(
   config: Config,
   process: Process,
   facts: HostFacts,
-  { environment, seccomp }: Pick<CreateRequest, "environment" | "seccomp">,
+  { environment, seccomp, createCwd }: Pick<CreateRequest, "environment" | "seccomp"> & { readonly createCwd: boolean },
 ): ProcessSteps {
   const uid = process.user?.uid ?? 0;
   const gid = process.user?.gid ?? 0;
@@ -44,7 +44,7 @@ export function planProcess(
       ? []
       : [step("/process/env", { op: "home", uid } as const)]),
     step("/process/user/uid", { op: "stdio_owner", uid }),
-    step("/process/cwd", { op: "cwd", path: process.cwd, create: 1, optional: 1 }),
+    step("/process/cwd", { op: "cwd", path: process.cwd, create: createCwd ? 1 : 0, optional: 1 }),
     ...planIdentity(config, process, facts, uid, gid),
     step("/process/cwd", { op: "cwd", path: process.cwd, create: 0, optional: 0 }),
     step("/process/args", { op: "program", args: process.args ?? [] }),

@@ -102,7 +102,9 @@ describe("the root file system", () => {
   });
 
   test("a read-only tmpfs is closed when it is complete", () => {
-    const plan = compile({ mounts: [{ destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["ro", "nosuid"] }] });
+    const plan = compile({
+      mounts: [{ destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["ro", "nosuid"] }],
+    });
     expect(find(plan, "mount")?.attr).toBe(2);
     expectOrder(plan, "mount", "pivot", "stdio_null", "remount");
     expect(find(plan, "remount")).toEqual({ op: "remount", path: "/dev", attrSet: 1 });
@@ -137,21 +139,53 @@ describe("the root file system", () => {
 
 describe("the process", () => {
   test("privileged things come before identity, what the user may not see after", () => {
-    const plan = compile({ process: { ...base.process, cwd: "/w", args: ["x"], rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }] } });
-    expectOrder(plan, "umask", "env", "home", "cwd", "bounding", "groups", "identity", "capabilities", "cwd", "program", "preserve", "commit", "wait_start", "rlimit", "exec");
+    const plan = compile({
+      process: { ...base.process, cwd: "/w", args: ["x"], rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }] },
+    });
+    expectOrder(
+      plan,
+      "umask",
+      "env",
+      "home",
+      "cwd",
+      "bounding",
+      "groups",
+      "identity",
+      "capabilities",
+      "cwd",
+      "program",
+      "preserve",
+      "commit",
+      "wait_start",
+      "rlimit",
+      "exec",
+    );
   });
 
   test("a filter without no_new_privs is installed while we may, with it as the very last", () => {
-    const linux = { ...base.linux, seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["kexec_load"], action: "SCMP_ACT_ERRNO" }] } } as const;
+    const linux = {
+      ...base.linux,
+      seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["kexec_load"], action: "SCMP_ACT_ERRNO" }] },
+    } as const;
     expectOrder(compile({ linux }), "seccomp", "identity", "exec");
     const process = { ...base.process, cwd: "/", args: ["x"], noNewPrivileges: true };
     expectOrder(compile({ linux, process }), "no_new_privs", "identity", "commit", "seccomp", "exec");
   });
 
   test("capability sets are exactly what is listed; absent means none", () => {
-    expect(find(compile({}), "capabilities")).toMatchObject({ effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n });
+    expect(find(compile({}), "capabilities")).toMatchObject({
+      effective: 0n,
+      permitted: 0n,
+      inheritable: 0n,
+      ambient: 0n,
+    });
     expect(find(compile({}), "bounding")?.keep).toBe(0n);
-    const process = { ...base.process, cwd: "/", args: ["x"], capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_KILL"] } };
+    const process = {
+      ...base.process,
+      cwd: "/",
+      args: ["x"],
+      capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_KILL"] },
+    };
     const plan = compile({ process });
     expect(find(plan, "bounding")?.keep).toBe(0x21n);
     expect(find(plan, "capabilities")).toMatchObject({ effective: 0x20n, permitted: 0n });
@@ -175,7 +209,13 @@ describe("the process", () => {
   test("preserved descriptors come after all others", () => {
     const plan = compile({}, { preserved: [3, 4, 5] });
     expect(find(plan, "preserve")).toEqual({ op: "preserve", first: 2, count: 3 });
-    expect(plan.slots.map(({ kind }) => kind)).toEqual(["start-fifo", "status-fifo", "preserved", "preserved", "preserved"]);
+    expect(plan.slots.map(({ kind }) => kind)).toEqual([
+      "start-fifo",
+      "status-fifo",
+      "preserved",
+      "preserved",
+      "preserved",
+    ]);
   });
 });
 

@@ -12,7 +12,9 @@ const u32 = fc.nat({ max: 0xffffffff });
 
 const arbitraries: Readonly<Record<FieldKind, fc.Arbitrary<unknown>>> = {
   u32,
-  u64: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }).map((value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value)),
+  u64: fc
+    .bigInt({ min: 0n, max: (1n << 64n) - 1n })
+    .map((value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value)),
   str: text,
   bytes: fc.uint8Array({ maxLength: 64 }),
   strs: fc.array(text, { maxLength: 5 }),
@@ -21,7 +23,9 @@ const arbitraries: Readonly<Record<FieldKind, fc.Arbitrary<unknown>>> = {
 
 const operation = fc.oneof(
   ...Object.entries(opShapes).map(([op, [, fields]]) =>
-    fc.record(Object.fromEntries(fields.map(([name, kind]) => [name, arbitraries[kind]]))).map((values) => ({ op, ...values }) as Op),
+    fc
+      .record(Object.fromEntries(fields.map(([name, kind]) => [name, arbitraries[kind]])))
+      .map((values) => ({ op, ...values }) as Op),
   ),
 );
 
@@ -38,7 +42,8 @@ describe("encode and decode", () => {
 
   test("refuse every truncation, and every byte too many", () => {
     const bytes = host.encodePlan([toWire({ op: "env", vars: ["A=b", "C=d"] }), toWire({ op: "exec" })]);
-    for (let length = 0; length < bytes.length; length++) expect(() => host.decodePlan(bytes.slice(0, length))).toThrow();
+    for (let length = 0; length < bytes.length; length++)
+      expect(() => host.decodePlan(bytes.slice(0, length))).toThrow();
     expect(() => host.decodePlan(new Uint8Array([...bytes, 0]))).toThrow();
   });
 

@@ -1,0 +1,37 @@
+// A process that joins a container: the namespaces of its init, then the same steps as for the container's own process.
+
+import type { Config, Process } from "../spec/config.ts";
+import { namespaces } from "../spec/tables/namespaces.ts";
+import { planConsole } from "./console.ts";
+import type { CreateRequest, HostFacts } from "./facts.ts";
+import { hasNamespace } from "./namespaces.ts";
+import { SyncPoint } from "./ops.generated.ts";
+import { type Plan, type Slot, type Step, step } from "./plan.ts";
+import { planProcess } from "./process.ts";
+
+export type ExecRequest = Pick<CreateRequest, "id" | "keyring" | "preserved" | "environment" | "seccomp">;
+
+/** Compiles the plan for a process in the container that `config` describes. */
+export function compileExec(config: Config, process: Process, facts: HostFacts, request: ExecRequest): Plan {
+  const slots: Slot[] = [{ kind: "pidfd" }, ...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const)];
+  const wanted = config.linux?.namespaces ?? [];
+  const flags = wanted.reduce((bits, { type }) => bits | namespaces[type].flag, 0);
+  const at = "/linux/namespaces";
+  const { before, after } = planProcess(config, process, facts, { ...request, createCwd: false });
+  const steps: Step[] = [
+    step("", { op: "sync", point: SyncPoint.launched }),
+    ...(flags === 0 ? [] : [step(at, { op: "join", slot: 0, flags } as const)]),
+    ...(hasNamespace(config, "pid") || hasNamespace(config, "time")
+      ? [step(at, { op: "fork", flags: 0 } as const)]
+      : []),
+    ...(hasNamespace(config, "user") ? [step(at, { op: "become_root" } as const)] : []),
+    ...(request.keyring === "new" ? [step("", { op: "keyring", name: `_ses.${request.id}` } as const)] : []),
+    step("", { op: "own_proc" }),
+    ...(process.terminal === true ? [planConsole(process, false)] : []),
+    ...before,
+    step("", { op: "preserve", first: 1, count: request.preserved.length }),
+    step("", { op: "commit", keep: 1 }),
+    ...after,
+  ];
+  return { cloneFlags: 0, slots, steps };
+}
