@@ -117,6 +117,16 @@ export class Box {
     return new Container(this, id, bundle, Number(readFileSync(pidFile, "utf8")), made);
   }
 
+  /**
+   * Runs a command that has to fail with the classic words that engines look for.
+   * crun words most of its errors in its own way, so there the failure alone counts.
+   */
+  async refuses(args: readonly string[], words: RegExp, options: CommandOptions = {}): Promise<string> {
+    const stderr = await this.fails(args, options);
+    if (this.runtime.name !== "crun" && !words.test(stderr)) throw new Error(`${args.join(" ")}: ${words} isn't in: ${stderr}`);
+    return stderr;
+  }
+
   /** Creates and starts. */
   async start(args: readonly string[], options: BundleOptions & { flags?: string[] } = {}): Promise<Container> {
     const container = await this.create(args, options);
