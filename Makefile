@@ -35,6 +35,7 @@ sources_init := $(wildcard native/init/*.c native/plan/*.c)
 sources_host := $(wildcard native/host/*.c native/plan/*.c)
 sources_quickjs := $(filter-out native/quickjs/compile.c, $(wildcard native/quickjs/*.c))
 sources_node := $(wildcard native/node/*.c)
+sources_native_tests := $(wildcard test/native/*.c)
 sources_fuzz := $(wildcard test/fuzz/*.c)
 sources_ts := $(shell find src -name '*.ts' ! -name '*.test.ts')
 engine := quickjs dtoa libregexp libunicode
@@ -68,7 +69,7 @@ $(generated) &: schema/config.schema.json tools/build-validators.mjs
 
 # ---- init: small, because every start of a container writes it into a memfd and runs it --------------------------------
 
-# The whole program in one compilation, its parts close together: without -flto and the last line, half a dozen pages more.
+# The whole program in one compilation, its parts close together: without -flto and init_link, three pages more.
 init_flags = -Os -flto $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -fno-pie -no-pie \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-ident
 init_link = $(LINK) -Wl,-z,noseparate-code -Wl,-z,norelro
@@ -146,20 +147,21 @@ build/obj/bytecode.o: build/js/main.js build/compile-bytecode
 
 -include $(objects_host:.o=.d) $(objects_quickjs:.o=.d)
 
-# ---- sanitizers and fuzzing: the library and init as two archives, each program of test/fuzz linked with both ------------
+# ---- sanitizers: the library and init as two archives, each program of test/native and test/fuzz linked with both --------
 
 sanitize = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 asan_flags = $(sanitize) $(C) -Inative/init $(WARNINGS) -MMD -MP
 
-programs_fuzz := $(sources_fuzz:test/fuzz/%.c=build/fuzz/%)
+programs_native := $(sources_native_tests:test/%.c=build/asan/test/%)
+programs_fuzz := $(sources_fuzz:test/%.c=build/asan/test/%)
 
-asan: $(programs_fuzz) ## the programs of test/fuzz, with AddressSanitizer and UBSan
-fuzz: asan ## run each of them for FUZZ_SECONDS
-	@for program in $(programs_fuzz); do echo "$$program $(FUZZ_SECONDS)"; $$program $(FUZZ_SECONDS) || exit 1; done
+asan: $(programs_native) $(programs_fuzz) ## the programs of test/native and test/fuzz, with AddressSanitizer and UBSan
+fuzz: $(programs_fuzz) ## run each program of test/fuzz for FUZZ_SECONDS
+	@for program in $^; do echo "$$program $(FUZZ_SECONDS)"; $$program $(FUZZ_SECONDS) || exit 1; done
 
-build/fuzz/%: test/fuzz/%.c build/asan/libhost.a build/asan/libinit.a build/obj/embed-init.o
+build/asan/test/%: test/%.c build/asan/libhost.a build/asan/libinit.a build/obj/embed-init.o Makefile
 	@mkdir -p $(@D)
-	$(CC) $(asan_flags) -MF build/asan/$*.d $^ -lm -o $@
+	$(CC) $(asan_flags) $(filter %.c %.a %.o, $^) -lm -o $@
 
 build/asan/libhost.a: $(sources_host:native/%.c=build/asan/%.o)
 build/asan/libinit.a: $(patsubst native/%.c,build/asan/%.o,$(filter native/init/%,$(sources_init)))
@@ -167,13 +169,13 @@ build/asan/lib%.a:
 	@rm -f $@
 	ar rcs $@ $^
 
-# A fuzz program has its own main.
+# The test program has a main of its own.
 build/asan/init/%.o: asan_flags += -Dmain=tsrunc_init_main -Wno-missing-prototypes
 build/asan/%.o: native/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(asan_flags) -c $< -o $@
 
--include $(wildcard build/asan/*.d build/asan/*/*.d)
+-include $(wildcard build/asan/*/*.d build/asan/test/*/*.d)
 
 clean: ## removes everything made, except the engine's sources
-	rm -rf dist build/init build/generated build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan build/fuzz
+	rm -rf dist build/init build/generated build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan
