@@ -24,7 +24,7 @@ import { runHooks, runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
 import { abandon, converse, type Init, release, startInit } from "./init.ts";
 import { inheritedDescriptors, type Preserved } from "./preserve.ts";
-import { applyRlimits } from "./rlimits.ts";
+import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
 import { bootId, processStat } from "./status.ts";
 import { claim, forget, type Intent, prepareStore, type Store, writeConfig, writeIntent, writeState } from "./store.ts";
@@ -220,6 +220,7 @@ class Attempt {
     switch (point) {
       case SyncPoint.launched:
         this.rememberInit();
+        raiseRlimits(pid, config.process?.rlimits ?? []);
         if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
         this.cgroupBegun = true;
         createCgroup(this.intent.cgroup);
@@ -246,7 +247,6 @@ class Attempt {
     const { store, options, start } = this;
     const init = this.liveInit();
     if (init.pid !== this.intent.pid) this.rememberInit();
-    applyRlimits(init.pid, this.bundle.config.process?.rlimits ?? []);
     writeConfig(store, this.intent.id, this.bundle.text);
     writeState(store, this.intent);
     if (options.consoleSocket !== undefined && this.master >= 0) {

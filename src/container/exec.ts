@@ -13,7 +13,7 @@ import { writePidFile } from "./create.ts";
 import { readFacts } from "./facts.ts";
 import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
 import { inheritedDescriptors } from "./preserve.ts";
-import { applyRlimits } from "./rlimits.ts";
+import { raiseRlimits } from "./rlimits.ts";
 import { openInit, statusOf } from "./status.ts";
 import { load, type Store, type StoredContainer } from "./store.ts";
 
@@ -67,10 +67,11 @@ export function exec(
   try {
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
-        if (point === SyncPoint.launched) enterCgroup(container, joined.pid, options.subCgroup);
+        if (point !== SyncPoint.launched) return;
+        raiseRlimits(joined.pid, process.rlimits ?? []);
+        enterCgroup(container, joined.pid, options.subCgroup);
       },
       commit: () => {
-        applyRlimits(joined.pid, process.rlimits ?? []);
         if (options.consoleSocket !== undefined) {
           host.sendFd(options.consoleSocket, "/dev/ptmx", master);
           host.close(master);

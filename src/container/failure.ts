@@ -13,7 +13,7 @@ import type { Step } from "../plan/plan.ts";
  */
 export function operationFailure({ op, at }: Step, call: string, errno: number, detail: string): UserError {
   const hint = hintFor(op, errno);
-  return new UserError(sentence(op, call, errno, detail), {
+  return new UserError(op.op === "hook" ? hookSentence(at, errno, detail) : sentence(op, call, errno, detail), {
     at,
     errno,
     operation: op.op,
@@ -28,13 +28,18 @@ function codeFor(op: Op): ErrorCode {
 }
 
 function sentence(op: Op, call: string, errno: number, detail: string): string {
-  // init words these itself: engines and people know the phrases
-  if (op.op === "program" || op.op === "exec") return `exec: ${detail === "" ? errnoText(errno) : detail}`;
-  if (op.op === "hook") return `hook ${JSON.stringify(op.hostPath)}: ${detail === "" ? errnoText(errno) : detail}`;
-  const tried = attempt(op);
   const why = errno === 0 ? "" : `: ${errnoText(errno)}`;
+  // engines and people know these phrases
+  if (op.op === "program" || op.op === "exec") return `exec: ${detail}${detail.endsWith(" in $PATH") ? "" : why}`;
+  const tried = attempt(op);
   const where = detail === "" ? call : `${call}: ${detail}`;
   return `${tried}: ${where}${why}`;
+}
+
+/** In the words of hooks that the runtime runs itself (hooks.ts). `at` is /hooks/STAGE/INDEX. */
+function hookSentence(at: string, errno: number, detail: string): string {
+  const [, , stage, index] = at.split("/");
+  return `error running ${stage} hook #${index} ${detail}${errno === 0 ? "" : `: ${errnoText(errno)}`}`;
 }
 
 /** What an operation does, as a clause. */

@@ -5,12 +5,18 @@ import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import type { Rlimit } from "../spec/config.ts";
 import { rlimitNumber } from "../spec/tables/rlimits.ts";
 
-/** Raises the hard limits of init that are below what the config wants. The soft ones stay for now. */
-export function applyRlimits(pid: number, rlimits: readonly Rlimit[]): void {
+/** Init has inherited our limits. */
+const ourselves = 0;
+
+/**
+ * Raises the hard limits of init that are below what the config wants. The soft ones stay for now. Before init changes
+ * its user: without CAP_SYS_RESOURCE only a process of the same user may be touched.
+ */
+export function raiseRlimits(pid: number, rlimits: readonly Rlimit[]): void {
   rlimits.forEach((limit, index) => {
     const resource = rlimitNumber(limit.type);
     if (resource === undefined) return;
-    const [soft, hard] = host.getRlimit(pid, resource);
+    const [soft, hard] = host.getRlimit(ourselves, resource);
     if (BigInt(limit.hard) <= BigInt(hard)) return;
     try {
       host.setRlimit(pid, resource, soft, limit.hard);
