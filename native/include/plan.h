@@ -56,7 +56,7 @@ struct plan_u32s {
 	uint32_t count;
 };
 
-/* One struct per operation with fields, e.g. struct op_sync { uint32_t point; }. */
+/* One struct per operation, its fields in order, e.g. struct op_sync { unsigned char present; uint32_t point; }. */
 #define PLAN_TYPE_u32 uint32_t
 #define PLAN_TYPE_u64 uint64_t
 #define PLAN_TYPE_str struct plan_str
@@ -78,6 +78,9 @@ struct plan_u32s {
 struct plan_op {
 	enum op_number number;
 	union {
+		struct {
+			unsigned char present; /* where all of them begin */
+		} any;
 #define OP(name, number, fields) struct op_##name name;
 #define F(kind, name)
 #include "plan.def"

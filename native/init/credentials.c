@@ -36,6 +36,40 @@ void rearm(const struct init *in)
 	prctl(PR_SET_PDEATHSIG, in->committed ? 0 : SIGKILL);
 }
 
+static int get_capabilities(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable, struct failure *why)
+{
+	struct capability_header header = {CAPABILITY_VERSION_3, 0};
+	struct capability_data data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return FAIL(why, errno, "capget", "");
+	*effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+	*permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+	*inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+	return 0;
+}
+
+static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct failure *why)
+{
+	struct capability_header header = {CAPABILITY_VERSION_3, 0};
+	struct capability_data data[2] = {
+		{(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+		{(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
+	};
+
+	return syscall(SYS_capset, &header, data) < 0 ? FAIL(why, errno, "capset", "") : 0;
+}
+
+void drop_inherited_capabilities(void)
+{
+	struct failure ignored; /* dropping can't fail, and run_capabilities compares at the end */
+	uint64_t effective, permitted, inheritable;
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (get_capabilities(&effective, &permitted, &inheritable, &ignored) == 0 && inheritable != 0)
+		(void)set_capabilities(effective, permitted, 0, &ignored);
+}
+
 int run_no_new_privs(struct init *in, const struct op_no_new_privs *op, struct failure *why)
 {
 	(void)in;
@@ -123,30 +157,6 @@ int run_identity(struct init *in, const struct op_identity *op, struct failure *
 		if (ids[i] != (i < 3 ? op->uid : op->gid))
 			return FAIL(why, EPERM, "getresuid", "other ids than those set");
 	return 0;
-}
-
-static int get_capabilities(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable, struct failure *why)
-{
-	struct capability_header header = {CAPABILITY_VERSION_3, 0};
-	struct capability_data data[2];
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return FAIL(why, errno, "capget", "");
-	*effective = (uint64_t)data[1].effective << 32 | data[0].effective;
-	*permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
-	*inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
-	return 0;
-}
-
-static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct failure *why)
-{
-	struct capability_header header = {CAPABILITY_VERSION_3, 0};
-	struct capability_data data[2] = {
-		{(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
-		{(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
-	};
-
-	return syscall(SYS_capset, &header, data) < 0 ? FAIL(why, errno, "capset", "") : 0;
 }
 
 /* The bounding set as a number. */

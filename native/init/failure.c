@@ -2,18 +2,33 @@
 #include "init.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-int fail(struct failure *why, int err, const char *call, const char *const parts[])
+int fail(struct failure *why, int err, const char *call, ...)
 {
 	struct text detail = text_in(why->detail, sizeof(why->detail));
+	const char *part;
+	va_list parts;
 
 	why->err = err;
 	why->call = call;
-	for (; *parts != NULL; parts++)
-		text_add(&detail, *parts);
+	va_start(parts, call);
+	while ((part = va_arg(parts, const char *)) != NULL)
+		text_add(&detail, part);
+	va_end(parts);
 	return -1;
+}
+
+const char *text_find(const char *text, const char *part)
+{
+	size_t len = strlen(part);
+
+	for (; *text != 0; text++)
+		if (strncmp(text, part, len) == 0)
+			return text;
+	return NULL;
 }
 
 struct text text_in(char *buffer, size_t size)

@@ -26,8 +26,8 @@ struct failure {
 };
 
 /* Fills *why; the detail is made of all given texts. Always -1, so that `return FAIL(...)` reads well. */
-#define FAIL(why, err, call, ...) fail((why), (err), (call), (const char *const[]){__VA_ARGS__, NULL})
-int fail(struct failure *why, int err, const char *call, const char *const parts[]);
+#define FAIL(why, err, call, ...) fail((why), (err), (call), __VA_ARGS__, (const char *)NULL)
+__attribute__((sentinel, cold)) int fail(struct failure *why, int err, const char *call, ...);
 
 /* Text being built in a fixed buffer; what doesn't fit is left out. Always ends in NUL. */
 struct text {
@@ -40,6 +40,9 @@ struct text text_in(char *buffer, size_t size);
 void text_add(struct text *text, const char *part);
 void text_add_bytes(struct text *text, const char *bytes, size_t len);
 void text_add_number(struct text *text, uint64_t number);
+
+/* Where the text has part in it, else NULL. */
+const char *text_find(const char *text, const char *part);
 
 /* A number as decimal text, for details and names of descriptors. */
 struct digits {
@@ -170,6 +173,8 @@ int copy_up(int from, int to, struct failure *why);
 
 /* After anything that changes credentials: not dumpable, and killed with the runtime unless committed. */
 void rearm(const struct init *in);
+/* No capability is inheritable or ambient: neither by the caller's doing nor by the launch into a user namespace. */
+void drop_inherited_capabilities(void);
 /* All signals at their default, none blocked. */
 void reset_signals(void);
 /* Closes all descriptors from first on. */

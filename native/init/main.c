@@ -43,10 +43,10 @@ static int run(struct init *in, const struct plan_op *op, struct failure *why)
 
 uint64_t monotonic(void)
 {
-	struct timespec now;
+	int64_t now[2] = {0}; /* seconds, nanoseconds */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, now);
+	return (uint64_t)now[0] * 1000000000 + (uint64_t)now[1];
 }
 
 void *allocate(size_t bytes)
@@ -138,6 +138,7 @@ static void drop_inherited(void)
 	setsid();
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, USUAL_TIMER_SLACK_NS);
+	drop_inherited_capabilities();
 	prctl(PR_SET_NAME, "tsrunc:init");
 }
 
@@ -181,15 +182,22 @@ static int run_plan(struct init *in, struct failure *why)
 	}
 }
 
+/* Assigned and not initialised: so it takes no room in the program's file. */
+static void begin(struct init *in)
+{
+	in->control = PLAN_SOCKET;
+	in->status = in->root = in->proc = in->proc_fds = in->sysctls = -1;
+	in->mounted_proc = in->mounted_sys = in->devpts = in->null = in->empty = -1;
+	in->umask = 0022;
+}
+
 int main(void)
 {
-	static struct init in = {
-		.control = PLAN_SOCKET, .status = -1, .root = -1, .proc = -1, .proc_fds = -1, .sysctls = -1,
-		.mounted_proc = -1, .mounted_sys = -1, .devpts = -1, .null = -1, .empty = -1, .umask = 0022,
-	};
+	static struct init in;
 	static struct failure why;
 	size_t size;
 
+	begin(&in);
 	rearm(&in);
 	size = check_descriptors();
 	if (size == 0)

@@ -99,6 +99,28 @@ static int tell_status(const struct init *in, const struct failure *why)
 	return write(in->status, words.at, words.len) == (ssize_t)words.len ? 0 : -1;
 }
 
+/* The errors that are likely at the very end; strerror(3) would be a tenth of this program. */
+static const struct {
+	int err;
+	const char *words;
+} likely[] = {
+	{ENOENT, "no such file or directory"}, {EACCES, "permission denied"}, {EPERM, "operation not permitted"},
+	{ENOEXEC, "exec format error"},        {E2BIG, "argument list too long"}, {ENOMEM, "cannot allocate memory"},
+	{ETXTBSY, "text file busy"},           {ELOOP, "too many levels of symbolic links"},
+};
+
+static void add_errno(struct text *words, int err)
+{
+	text_add(words, ": ");
+	for (size_t i = 0; i < sizeof(likely) / sizeof(likely[0]); i++)
+		if (likely[i].err == err) {
+			text_add(words, likely[i].words);
+			return;
+		}
+	text_add(words, "errno ");
+	text_add_number(words, (uint64_t)err);
+}
+
 /* The last resort: standard error of the container. */
 static void tell_stderr(const struct failure *why)
 {
@@ -109,10 +131,8 @@ static void tell_stderr(const struct failure *why)
 	text_add(&words, why->call);
 	text_add(&words, " ");
 	text_add(&words, why->detail);
-	if (why->err != 0) {
-		text_add(&words, ": ");
-		text_add(&words, strerror(why->err));
-	}
+	if (why->err != 0)
+		add_errno(&words, why->err);
 	text_add(&words, "\n");
 	if (write(2, words.at, words.len) < 0)
 		return; /* and that was all we could do */

@@ -45,14 +45,15 @@ static void unescape(char *text)
 /* The mount point of a line if it shows a whole procfs or sysfs, else NULL. */
 static char *dangerous_mount(char *line)
 {
-	char *root, *point, *dash;
+	char *root, *point;
+	const char *dash;
 
 	next_field(&line);
 	next_field(&line);
 	next_field(&line);
 	root = next_field(&line);
 	point = next_field(&line);
-	dash = strstr(line, " - ");
+	dash = text_find(line, " - ");
 	if (dash == NULL || strcmp(root, "/") != 0)
 		return NULL;
 	dash += 3;
@@ -96,6 +97,7 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
 int run_move_root(struct init *in, const struct op_move_root *op, struct failure *why)
 {
 	_scoped int fd = proc_open(in, "thread-self/mountinfo", O_RDONLY);
+	_scoped int slash = -1;
 	char *text = allocate(MOUNTINFO_MAX), *line, *end;
 	char root[4096];
 
@@ -116,8 +118,8 @@ int run_move_root(struct init *in, const struct op_move_root *op, struct failure
 		if (take_away(point, why) < 0)
 			return -1;
 	}
-	fd = (close_fd(&fd), open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-	if (fd < 0 || kernel_move_mount(in->root, fd) < 0)
+	slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (slash < 0 || kernel_move_mount(in->root, slash) < 0)
 		return FAIL(why, errno, "move_mount", "the root file system onto \"/\"");
 	if (fchdir(in->root) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		return FAIL(why, errno, "chroot", "the root file system");

@@ -164,9 +164,17 @@ int run_sysctl(struct init *in, const struct op_sysctl *op, struct failure *why)
 	if (op->path.len + 5 > sizeof(path))
 		return FAIL(why, ENAMETOOLONG, "open", op->path.ptr);
 	text_add(&text, op->path.ptr);
-	/* a second instance with all of it, closed by the dispatcher before the next other operation */
+	for (const char *at = op->path.ptr; at != NULL; at = strchr(at, '/'), at += at != NULL)
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0))
+			return FAIL(why, EINVAL, "open", "/proc/", path);
+	/*
+	 * What the plan mounted on /proc, by its descriptor, so that nothing put on top of it counts. Without one a second
+	 * instance with all of it, closed by the dispatcher before the next other operation.
+	 */
 	if (in->sysctls < 0)
-		in->sysctls = find_proc(0);
+		in->sysctls = in->mounted_proc >= 0 && is_proc(in->mounted_proc, 1)
+				      ? fcntl(in->mounted_proc, F_DUPFD_CLOEXEC, 3)
+				      : find_proc(0);
 	if (in->sysctls < 0)
 		return FAIL(why, errno, "fsopen", "proc");
 	fd = open_below(in->sysctls, path, O_WRONLY);
@@ -188,7 +196,7 @@ static int label_shown(int fd, const char *label)
 	if (len < 0)
 		return 0;
 	shown[len] = 0;
-	return strstr(shown, name == NULL ? label : name + 1) != NULL;
+	return text_find(shown, name == NULL ? label : name + 1) != NULL;
 }
 
 int run_lsm_label(struct init *in, const struct op_lsm_label *op, struct failure *why)

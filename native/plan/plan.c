@@ -101,36 +101,77 @@ static int read_u32s(struct cursor *c, struct plan_u32s *value)
 	return 0;
 }
 
-/* read_sync(c, op), read_commit(c, op) ...: the fields of each operation. */
-#define OP(name, number, fields) \
-	static int read_op_##name(struct cursor *c, struct op_##name *op) \
-	{ \
-		(void)c; \
-		op->present = 1; \
-		fields \
-		return 0; \
-	}
-#define F(kind, name) \
-	if (read_##kind(c, &op->name) < 0) \
-		return -1;
+/* One letter for each kind, so that the fields of an operation are a short text: "lsU". */
+#define PLAN_LETTER_u32 "n"
+#define PLAN_LETTER_u64 "N"
+#define PLAN_LETTER_str "s"
+#define PLAN_LETTER_bytes "b"
+#define PLAN_LETTER_strs "S"
+#define PLAN_LETTER_u32s "U"
+
+static const struct shape {
+	uint32_t number;
+	const char *fields;
+} shapes[] = {
+#define OP(name, number, fields) {(number), "" fields},
+#define F(kind, name) PLAN_LETTER_##kind
 #include "plan.def"
 #undef OP
 #undef F
+};
+
+/* The place of a member in its struct op_*: as the compiler puts it, at the next multiple of its alignment. */
+static void *member(unsigned char *base, size_t *offset, size_t size, size_t alignment)
+{
+	void *place;
+
+	*offset = (*offset + alignment - 1) / alignment * alignment;
+	place = base + *offset;
+	*offset += size;
+	return place;
+}
+
+#define MEMBER(type) member(base, &offset, sizeof(type), _Alignof(type))
+
+/* Reads the fields one after the other into the struct of the operation. */
+static int read_fields(struct cursor *c, const char *fields, unsigned char *base)
+{
+	size_t offset = 1; /* after `present` */
+	int result = 0;
+
+	for (; *fields != 0 && result == 0; fields++)
+		switch (*fields) {
+		case 'n':
+			result = read_u32(c, MEMBER(uint32_t));
+			break;
+		case 'N':
+			result = read_u64(c, MEMBER(uint64_t));
+			break;
+		case 's':
+			result = read_str(c, MEMBER(struct plan_str));
+			break;
+		case 'b':
+			result = read_bytes(c, MEMBER(struct plan_bytes));
+			break;
+		case 'S':
+			result = read_strs(c, MEMBER(struct plan_strs));
+			break;
+		default:
+			result = read_u32s(c, MEMBER(struct plan_u32s));
+			break;
+		}
+	return result;
+}
 
 static int read_op(struct cursor *c, uint32_t number, struct plan_op *op)
 {
-	switch (number) {
-#define OP(name, number_, fields) \
-	case (number_): \
-		op->number = OP_##name; \
-		return read_op_##name(c, &op->as.name);
-#define F(kind, name)
-#include "plan.def"
-#undef OP
-#undef F
-	default:
-		return fail(c, "unknown operation");
-	}
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (shapes[i].number == number) {
+			op->number = (enum op_number)number;
+			op->as.any.present = 1;
+			return read_fields(c, shapes[i].fields, (unsigned char *)&op->as);
+		}
+	return fail(c, "unknown operation");
 }
 
 int plan_open(struct plan *plan, const void *bytes, size_t size, const char **why)
@@ -246,15 +287,19 @@ uint32_t plan_u32s_get(const struct plan_u32s *list, uint32_t i)
 
 const char *plan_op_name(uint32_t number)
 {
-	switch (number) {
-#define OP(name, number_, fields) \
-	case (number_): \
-		return #name;
+	static const struct {
+		uint32_t number;
+		const char *name;
+	} names[] = {
+#define OP(name, number, fields) {(number), #name},
 #define F(kind, name)
 #include "plan.def"
 #undef OP
 #undef F
-	default:
-		return NULL;
-	}
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].number == number)
+			return names[i].name;
+	return NULL;
 }

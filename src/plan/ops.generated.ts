@@ -371,7 +371,8 @@ export interface CapabilitiesOp {
 
 /**
  * chdir, the directory is created (0755, owner root) below the root where create is 1 and it is missing; afterwards
- * getcwd(2) must give a path that begins with "/". optional: 1 lets EACCES and EPERM pass (tried again as the user).
+ * getcwd(2) must give a path that begins with "/". optional: 1 lets EACCES and EPERM pass; a later cwd with optional 0
+ * then tries again as the user, and does nothing when the first one succeeded.
  */
 export interface CwdOp {
   readonly op: "cwd";
@@ -773,9 +774,9 @@ export const SyncPoint = {
 
 /** What init tells the runtime. */
 export const MessageKind = {
-  /** a sync or commit: the runtime answers GO */
+  /** a sync (value: its point) or commit (value 0): the runtime answers GO */
   reached: 1,
-  /** value: errno; call: the system call or step; detail: on what, or why */
+  /** value: errno or 0; call: the system call or step; detail: on what, or why */
   failed: 2,
   /** one descriptor comes along */
   fd: 3,
@@ -785,6 +786,9 @@ export const MessageKind = {
   want: 5,
   /** something was let pass: value: errno; call, detail */
   note: 6,
-  /** detail: op_count little-endian u64, CLOCK_MONOTONIC ns when each operation was done */
+  /**
+   * detail: numbers in decimal: CLOCK_MONOTONIC ns before operation `op`, then how many ns it and each following one
+   * took; further messages follow when it is long
+   */
   times: 7,
 } as const;
