@@ -1,9 +1,9 @@
 // A document that breaks the schema, before anybody has said why. The words for it are ten times the code of the check,
 // so the check throws this, and the command line loads explain.ts for it.
 
-import { UserError } from "../errors.ts";
-import type { DocumentKind, Explain } from "./load.ts";
-import { summarize } from "./problem.ts";
+import type { UserError } from "../errors.ts";
+import type { Explain } from "./load.ts";
+import { type DocumentKind, invalidDocument } from "./problem.ts";
 
 export class SchemaBreach extends Error {
   readonly kind: DocumentKind;
@@ -17,9 +17,7 @@ export class SchemaBreach extends Error {
 
   /** The error in words. */
   explained(explain: Explain): UserError {
-    const problems = explain(this.kind, this.document);
-    const name = { Config: "config.json", Process: "process file", Resources: "resources file" }[this.kind];
-    return new UserError(`invalid ${name}: ${summarize(problems)}`, { at: problems[0]?.at ?? "", code: "config" });
+    return invalidDocument(this.kind, explain(this.kind, this.document));
   }
 }
 

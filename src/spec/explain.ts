@@ -4,8 +4,7 @@ import type { ErrorObject } from "ajv";
 import { explainConfig, explainProcess, explainResources } from "../../build/generated/explain.js";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { escapePointer, InexactNumber } from "./json.ts";
-import type { DocumentKind } from "./load.ts";
-import { type Problem, quote, type Section } from "./problem.ts";
+import { type DocumentKind, type Problem, quote, type Section } from "./problem.ts";
 import { misspelt, object } from "./shapes.ts";
 
 /** A part of the schema, as far as this file looks at it. */

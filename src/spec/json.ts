@@ -5,8 +5,7 @@
 //   integers that a double can't hold: reported by the scan, put in as BigInt here
 //   numbers that are no plain integer (1.0, 1e3, -0), should the scan report them too: put in as InexactNumber, which
 //   fits no schema
-//   null members: removed here, as Go programs write null for "not set" (removed before the schema sees them, so that
-//   it needn't allow null everywhere)
+//   null members: removed (removeNulls), as Go programs write null for "not set", so that the schema needn't allow it
 //   "__proto__" and the like as keys of free maps: JSON.parse makes plain own members of them, and so it stays as long
 //   as nobody copies members with `target[key] = value` or Object.assign, which would set target's prototype. We read
 //   such maps with Object.entries only, and where a copy is needed it is a Map.
@@ -32,17 +31,10 @@ export class InexactNumber {
  * Reads a JSON text strictly.
  *
  * @param name what to call the text in an error, e.g. config.json
- * @returns the object, with BigInts for large integers and without null members
+ * @returns the object, with BigInts for large integers
  * @throws UserError with line and column
  */
 export function readJson(text: string, name: string, check: CheckJson): unknown {
-  const document = parse(text, name, check);
-  // Most texts have no null at all, and looking for the word is much cheaper than walking the value.
-  if (text.includes("null")) removeNulls(document);
-  return document;
-}
-
-function parse(text: string, name: string, check: CheckJson): unknown {
   try {
     const numbers = check(text);
     const document: unknown = JSON.parse(text);
@@ -52,9 +44,7 @@ function parse(text: string, name: string, check: CheckJson): unknown {
     if (error instanceof KernelError && error.call === "json") {
       throw new UserError(`${name} is not valid JSON: ${error.subject}`, { at: "", cause: error });
     }
-    if (error instanceof SyntaxError) {
-      throw new UserError(`${name} is not valid JSON`, { at: "", cause: error });
-    }
+    if (error instanceof SyntaxError) throw new UserError(`${name} is not valid JSON`, { at: "", cause: error });
     throw error;
   }
 }
@@ -81,7 +71,12 @@ function replace(document: unknown, pointer: string, digits: string): void {
 // In these maps each key is data: "no value" for a key is not the same as "no such key", so null stays and is refused.
 const freeMaps: ReadonlySet<string> = new Set(["annotations", "sysctl", "unified", "rdma", "netDevices"]);
 
-function removeNulls(value: unknown, keep = false): void {
+/**
+ * Removes the null members of all objects within a value, in place.
+ *
+ * @param keep whether those of the value itself stay
+ */
+export function removeNulls(value: unknown, keep = false): void {
   if (typeof value !== "object" || value === null) return;
   if (Array.isArray(value)) {
     for (const item of value) removeNulls(item);

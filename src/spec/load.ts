@@ -2,15 +2,11 @@
 // compiled into a plan without looking for mistakes again.
 
 import { fitsConfig, fitsProcess, fitsResources } from "../../build/generated/fits.js";
-import { UserError } from "../errors.ts";
 import type { Config, Process, Resources } from "./config.ts";
 import type { Facts } from "./facts.ts";
-import { type CheckJson, readJson } from "./json.ts";
-import { type Findings, type Problem, summarize } from "./problem.ts";
+import { type CheckJson, readJson, removeNulls } from "./json.ts";
+import { type DocumentKind, documentNames, type Findings, invalidDocument, type Problem } from "./problem.ts";
 import { checkConfig, checkProcessDocument, checkResourcesDocument } from "./rules.ts";
-
-/** The kinds of documents: config.json, and those of `exec --process` and `update --resources`. */
-export type DocumentKind = "Config" | "Process" | "Resources";
 
 /** Everything that breaks the schema, in words: explain.ts. */
 export type Explain = (kind: DocumentKind, document: unknown) => readonly Problem[];
@@ -54,29 +50,28 @@ export function parseResources(text: string, reader: Reader): { resources: Resou
  * @throws UserError when the text isn't JSON
  */
 export function inspectConfig(text: string, { check, explain, facts }: Reader): Findings {
-  const config = readJson(text, names.Config, check);
-  if (fitsConfig(config)) return checkConfig(config as Config, facts);
-  return { errors: explain()("Config", config), warnings: [] };
+  const config = readJson(text, documentNames.Config, check);
+  if (!fitsOnceNullsAreGone(config, fitsConfig)) return { errors: explain()("Config", config), warnings: [] };
+  return checkConfig(config as Config, facts);
 }
 
-const names = { Config: "config.json", Process: "process file", Resources: "resources file" } as const;
-
-function read<Document>(
-  kind: DocumentKind,
-  text: string,
-  { check, explain }: Reader,
-  fits: (document: unknown) => boolean,
-): Document {
-  const document = readJson(text, names[kind], check);
-  if (!fits(document)) throw invalid(kind, explain()(kind, document));
+function read<Document>(kind: DocumentKind, text: string, { check, explain }: Reader, fits: Fits): Document {
+  const document = readJson(text, documentNames[kind], check);
+  if (!fitsOnceNullsAreGone(document, fits)) throw invalidDocument(kind, explain()(kind, document));
   return document as Document;
 }
 
-function accept(kind: DocumentKind, { errors, warnings }: Findings): readonly Problem[] {
-  if (errors.length > 0) throw invalid(kind, errors);
-  return warnings;
+type Fits = (document: unknown) => boolean;
+
+// Few texts have nulls, and the schema accepts none, so that the walk through the whole value is left to those that
+// don't fit as they are.
+function fitsOnceNullsAreGone(document: unknown, fits: Fits): boolean {
+  if (fits(document)) return true;
+  removeNulls(document);
+  return fits(document);
 }
 
-function invalid(kind: DocumentKind, problems: readonly Problem[]): UserError {
-  return new UserError(`invalid ${names[kind]}: ${summarize(problems)}`, { at: problems[0]?.at ?? "", code: "config" });
+function accept(kind: DocumentKind, { errors, warnings }: Findings): readonly Problem[] {
+  if (errors.length > 0) throw invalidDocument(kind, errors);
+  return warnings;
 }

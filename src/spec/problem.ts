@@ -1,5 +1,7 @@
 // What is wrong with a document: one fault, one Problem. Rules and schema both report in this form.
 
+import { UserError } from "../errors.ts";
+
 /** A section of the runtime-spec, such as config-linux.md#namespaces. */
 export type Section = `${string}.md` | `${string}.md#${string}`;
 
@@ -41,12 +43,22 @@ export function quote(text: string): string {
   return JSON.stringify(text.length <= longestQuote ? text : `${text.slice(0, longestQuote)}...`);
 }
 
+/** The kinds of documents: config.json, and those of `exec --process` and `update --resources`. */
+export type DocumentKind = "Config" | "Process" | "Resources";
+
+export const documentNames: { readonly [kind in DocumentKind]: string } = {
+  Config: "config.json",
+  Process: "process file",
+  Resources: "resources file",
+};
+
 /** Most problems that one error spells out: engines read one line, of at most 4 KiB. */
 const mostInOneError = 10;
 
-/** All problems as the one sentence of an error. */
-export function summarize(problems: readonly Problem[]): string {
+/** The error for a document with problems: one sentence that names them, at the place of the first. */
+export function invalidDocument(kind: DocumentKind, problems: readonly Problem[]): UserError {
   const words = problems.slice(0, mostInOneError).map(({ at, message }) => `${at === "" ? "" : `${at}: `}${message}`);
   const more = problems.length - words.length;
-  return words.join("; ") + (more > 0 ? `; and ${more} more` : "");
+  const sentence = words.join("; ") + (more > 0 ? `; and ${more} more` : "");
+  return new UserError(`invalid ${documentNames[kind]}: ${sentence}`, { at: problems[0]?.at ?? "", code: "config" });
 }

@@ -57,8 +57,9 @@ function checkDestination(mount: Mount, at: string, { error, warn }: Report): vo
   }
 }
 
-/** A path with "/" in front, and without empty parts, "." and "..". */
+/** A path as it is reached from /: with "/" in front, and without empty parts, "." and "..". */
 function cleanPath(path: string): string {
+  if (path.startsWith("/") && !path.includes("/.") && !path.includes("//") && !path.endsWith("/")) return path;
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "..") parts.pop();

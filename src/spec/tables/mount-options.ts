@@ -27,17 +27,24 @@ export type MountOption =
   | { readonly kind: "idmap"; readonly recursive: boolean }
   | { readonly kind: "remount" | "tmpcopyup" | "copy-symlink" | "src-nofollow" | "dest-nofollow" | "defaults" };
 
-export const mountOptions: { readonly [word: string]: MountOption } = {
+/** Flags of a mount: the word that sets it, the one that clears it, and its two numbers. */
+const attributes: readonly (readonly [on: string, off: string, attribute: number, ms: number])[] = [
+  ["ro", "rw", flag.MOUNT_ATTR_RDONLY, flag.MS_RDONLY],
+  ["nosuid", "suid", flag.MOUNT_ATTR_NOSUID, flag.MS_NOSUID],
+  ["nodev", "dev", flag.MOUNT_ATTR_NODEV, flag.MS_NODEV],
+  ["noexec", "exec", flag.MOUNT_ATTR_NOEXEC, flag.MS_NOEXEC],
+  ["nosymfollow", "symfollow", flag.MOUNT_ATTR_NOSYMFOLLOW, flag.MS_NOSYMFOLLOW],
+  ["nodiratime", "diratime", flag.MOUNT_ATTR_NODIRATIME, flag.MS_NODIRATIME],
+  ["noatime", "atime", flag.MOUNT_ATTR_NOATIME, flag.MS_NOATIME],
+  ["relatime", "norelatime", flag.MOUNT_ATTR_RELATIME, flag.MS_RELATIME],
+  ["strictatime", "nostrictatime", flag.MOUNT_ATTR_STRICTATIME, flag.MS_STRICTATIME],
+];
+
+/** How access times are kept is one field with three values: changing it clears the field first. */
+const accessTimes: ReadonlySet<string> = new Set(["noatime", "relatime", "strictatime"]);
+
+const others: { readonly [word: string]: MountOption } = {
   defaults: { kind: "defaults" },
-  ...pair("ro", "rw", flag.MOUNT_ATTR_RDONLY, flag.MS_RDONLY),
-  ...pair("nosuid", "suid", flag.MOUNT_ATTR_NOSUID, flag.MS_NOSUID),
-  ...pair("nodev", "dev", flag.MOUNT_ATTR_NODEV, flag.MS_NODEV),
-  ...pair("noexec", "exec", flag.MOUNT_ATTR_NOEXEC, flag.MS_NOEXEC),
-  ...pair("nosymfollow", "symfollow", flag.MOUNT_ATTR_NOSYMFOLLOW, flag.MS_NOSYMFOLLOW),
-  ...pair("nodiratime", "diratime", flag.MOUNT_ATTR_NODIRATIME, flag.MS_NODIRATIME),
-  ...accessTime("noatime", "atime", flag.MOUNT_ATTR_NOATIME, flag.MS_NOATIME),
-  ...accessTime("relatime", "norelatime", flag.MOUNT_ATTR_RELATIME, flag.MS_RELATIME),
-  ...accessTime("strictatime", "nostrictatime", flag.MOUNT_ATTR_STRICTATIME, flag.MS_STRICTATIME),
 
   sync: { kind: "superblock", set: flag.MS_SYNCHRONOUS, clear: 0, word: "sync" },
   async: { kind: "superblock", set: 0, clear: flag.MS_SYNCHRONOUS, word: "async" },
@@ -73,34 +80,24 @@ export const mountOptions: { readonly [word: string]: MountOption } = {
 
 /** What a word of `options` means; undefined for one that goes to the file system. */
 export function mountOption(word: string): MountOption | undefined {
-  return Object.hasOwn(mountOptions, word) ? mountOptions[word] : undefined;
+  if (Object.hasOwn(others, word)) return others[word];
+  return attribute(word, false) ?? (word.startsWith("r") ? attribute(word.slice(1), true) : undefined);
 }
 
-type Entries = { readonly [word: string]: MountOption };
-
-/** A flag with its opposite, for the mount alone and, with an r in front, for all below it. */
-function pair(on: string, off: string, attribute: number, ms: number): Entries {
-  const set = { kind: "attribute", set: attribute, clear: 0, ms: { set: ms, clear: 0 } } as const;
-  const clear = { kind: "attribute", set: 0, clear: attribute, ms: { set: 0, clear: ms } } as const;
-  return withRecursive(on, set, off, clear);
+/** All words that mean something to the runtime, for `features`. */
+export function mountOptionWords(): string[] {
+  const words = [...attributes.map(([on]) => on), ...attributes.map(([, off]) => off)];
+  return [...Object.keys(others), ...words, ...words.map((word) => `r${word}`)].sort();
 }
 
-// How access times are kept is one field with three values, so setting one clears the field. Asking for "not" one of
-// them clears the field too, which leaves relatime, the kernel's default.
-function accessTime(on: string, off: string, attribute: number, ms: number): Entries {
-  const clear = flag.MOUNT_ATTR__ATIME;
-  const set = { kind: "attribute", set: attribute, clear, ms: { set: ms, clear: 0 } } as const;
-  const unset = { kind: "attribute", set: 0, clear, ms: { set: 0, clear: ms } } as const;
-  return withRecursive(on, set, off, unset);
-}
-
-type Attribute = Omit<Extract<MountOption, { kind: "attribute" }>, "recursive">;
-
-function withRecursive(on: string, set: Attribute, off: string, clear: Attribute): Entries {
-  return {
-    [on]: { ...set, recursive: false },
-    [off]: { ...clear, recursive: false },
-    [`r${on}`]: { ...set, recursive: true },
-    [`r${off}`]: { ...clear, recursive: true },
-  };
+function attribute(word: string, recursive: boolean): MountOption | undefined {
+  for (const [on, off, number, ms] of attributes) {
+    if (word !== on && word !== off) continue;
+    const field = accessTimes.has(on) ? flag.MOUNT_ATTR__ATIME : undefined;
+    // "Not this way" leaves the field cleared, which is relatime, the kernel's default.
+    return word === on
+      ? { kind: "attribute", set: number, clear: field ?? 0, recursive, ms: { set: ms, clear: 0 } }
+      : { kind: "attribute", set: 0, clear: field ?? number, recursive, ms: { set: 0, clear: ms } };
+  }
+  return undefined;
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fitsConfig, fitsProcess, fitsResources } from "../../../build/generated/fits.js";
 import { explain } from "../../../src/spec/explain.ts";
-import type { DocumentKind } from "../../../src/spec/load.ts";
+import type { DocumentKind } from "../../../src/spec/problem.ts";
 import { complete, type Draft } from "./samples.ts";
 
 const fits = { Config: fitsConfig, Process: fitsProcess, Resources: fitsResources } as const;
