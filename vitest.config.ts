@@ -16,7 +16,7 @@ export default defineConfig({
     pool: "forks",
     projects: [
       project("unit", ["test/unit/**/*.test.ts", "src/**/*.test.ts"], {}),
-      project("native", ["test/native/**/*.test.ts"], {}),
+      project("native", ["test/native/**/*.test.ts"], { testTimeout: 60 * seconds }),
       project("golden", ["test/golden/**/*.test.ts"], {}),
       project("integration", ["test/integration/**/*.test.ts"], privileged),
       project("engines", ["test/engines/**/*.test.ts"], { ...privileged, testTimeout: 120 * seconds }),
