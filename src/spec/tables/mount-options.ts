@@ -78,8 +78,16 @@ const others: { readonly [word: string]: MountOption } = {
   "dest-nofollow": { kind: "dest-nofollow" },
 };
 
+// Most words come many times in one config, and twice: when it is checked and when its plan is made.
+const seen = new Map<string, MountOption | undefined>();
+
 /** What a word of `options` means; undefined for one that goes to the file system. */
 export function mountOption(word: string): MountOption | undefined {
+  if (!seen.has(word)) seen.set(word, lookUp(word));
+  return seen.get(word);
+}
+
+function lookUp(word: string): MountOption | undefined {
   if (Object.hasOwn(others, word)) return others[word];
   return attribute(word, false) ?? (word.startsWith("r") ? attribute(word.slice(1), true) : undefined);
 }
