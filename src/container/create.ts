@@ -27,7 +27,17 @@ import { inheritedDescriptors, type Preserved } from "./preserve.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
 import { bootId, processStat } from "./status.ts";
-import { claim, forget, type Intent, prepareStore, type Store, writeConfig, writeIntent, writeState } from "./store.ts";
+import {
+  type AfterStart,
+  claim,
+  forget,
+  type Intent,
+  prepareStore,
+  type Store,
+  writeConfig,
+  writeIntent,
+  writeState,
+} from "./store.ts";
 
 export interface CreateOptions {
   /** Absolute path of the file to get the pid; undefined: none */
@@ -189,6 +199,7 @@ class Attempt {
       bootId: bootId(),
       pid: 0,
       startTime: 0,
+      afterStart: afterStart(plan),
     };
   }
 
@@ -293,6 +304,12 @@ class Attempt {
       }
     }
   }
+}
+
+/** The steps that come after the commit. */
+function afterStart({ steps }: Plan): AfterStart {
+  const first = steps.findIndex(({ op }) => op.op === "commit") + 1;
+  return { first, steps: steps.slice(first).map(({ op, at }) => [op.op, at] as const) };
 }
 
 /** Writes the pid, digits only, by renaming: engines poll this file. */

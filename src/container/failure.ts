@@ -3,6 +3,7 @@
 import { Errno, type ErrorCode, errnoText, UserError } from "../errors.ts";
 import type { Op } from "../plan/ops.generated.ts";
 import type { Step } from "../plan/plan.ts";
+import type { AfterStart } from "./store.ts";
 
 /**
  * The error for a FAILED (or NOTE) message.
@@ -17,14 +18,28 @@ export function operationFailure({ op, at }: Step, call: string, errno: number, 
     at,
     errno,
     operation: op.op,
-    code: codeFor(op),
+    code: codeFor(op.op),
     ...(hint === undefined ? {} : { hint }),
   });
 }
 
-function codeFor(op: Op): ErrorCode {
-  if (op.op === "hook") return "hook";
-  return op.op === "program" || op.op === "exec" ? "program" : "init";
+function codeFor(op: string): ErrorCode {
+  if (op === "hook") return "hook";
+  return op === "program" || op === "exec" ? "program" : "init";
+}
+
+/** The error for what init wrote to the status fifo after `start`: "OPERATION ERRNO CALL", a line feed, the detail. */
+export function afterStartFailure({ first, steps }: AfterStart, words: string): UserError {
+  const end = words.indexOf("\n");
+  const [index = "", errnoDigits = "", call = ""] = words.slice(0, end).split(" ");
+  const detail = words.slice(end + 1);
+  const errno = Number(errnoDigits);
+  const [op, at] = steps[Number(index) - first] ?? ["init", ""];
+  const sentence =
+    op === "hook"
+      ? hookSentence(at, errno, detail)
+      : `${op.replaceAll("_", " ")}: ${call}: ${detail}: ${errnoText(errno)}`;
+  return new UserError(sentence, { at, errno, operation: op, code: codeFor(op) });
 }
 
 function sentence(op: Op, call: string, errno: number, detail: string): string {

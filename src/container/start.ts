@@ -8,6 +8,7 @@ import { host } from "#host";
 import { killAll } from "../cgroup/manager.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
+import { afterStartFailure } from "./failure.ts";
 import { runHooks } from "./hooks.ts";
 import { statusFifo } from "./slots.ts";
 import { openInit, startFifo, statusOf } from "./status.ts";
@@ -58,8 +59,8 @@ function openGate(store: Store, container: StoredContainer): void {
     }
     // an end of file means: executing, or dead
     host.poll([status], -1);
-    const failure = host.readFd(status, 65536).trim();
-    if (failure !== "") throw new UserError(failure, { code: "hook" });
+    const words = host.readFd(status, 65536);
+    if (words !== "") throw afterStartFailure(container.afterStart, words);
   } finally {
     host.close(status);
     removeGate(store, container.id);

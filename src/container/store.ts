@@ -28,6 +28,14 @@ export interface Intent {
   readonly pid: number;
   /** Field 22 of /proc/PID/stat: with the pid it names a process for good */
   readonly startTime: number;
+  readonly afterStart: AfterStart;
+}
+
+/** What init still does after `start`, so that `start` can word a failure of it. */
+export interface AfterStart {
+  /** Index in the plan of the first step */
+  readonly first: number;
+  readonly steps: readonly (readonly [op: string, at: string])[];
 }
 
 export interface StoredContainer extends Intent {
@@ -180,6 +188,7 @@ function isIntent(value: unknown): value is Intent {
     ["id", "bundle", "rootfs", "created", "bootId"].every((key) => typeof record[key] === "string") &&
     ["pid", "startTime"].every((key) => Number.isSafeInteger(record[key])) &&
     typeof record["ownPid"] === "boolean" &&
+    isObject(record["afterStart"]) &&
     isObject(record["annotations"]) &&
     isObject(record["cgroup"])
   );
