@@ -1,7 +1,8 @@
 /*
  * checkJson: the strict look at a JSON text that JSON.parse does not take. Two parsers must never understand one file
  * differently, so what is ambiguous (duplicate keys, lone surrogates, NUL, a byte order mark) is refused; integers that
- * a JavaScript number would round are listed, so that the caller puts them in exactly.
+ * a JavaScript number would round are listed, so that the caller puts them in exactly, and with them all numbers that are
+ * not written as integers.
  *
  * One pass over the UTF-8 bytes. Recursive, which is safe as the depth is limited. It runs on every create.
  */
@@ -172,7 +173,7 @@ static const char *pointer_here(struct scanner *s, size_t *length)
 	return pointer;
 }
 
-/* Remembers an integer that does not fit a JavaScript number. */
+/* Remembers a number as it is written. */
 static int add_found(struct scanner *s, const char *digits, size_t length)
 {
 	struct hv pair = hv_list(s->arena, 2);
@@ -233,8 +234,11 @@ static int scan_number(struct scanner *s)
 			while (is_digit(s))
 				s->at++;
 		}
-		return 0;
+		return add_found(s, start, (size_t)(s->at - start));
 	}
+	/* JSON.parse makes the same of 1.0 and 1e0 as of 1, and no document we read has fractions: they are listed too. */
+	if (*start == '-' && *digits == '0')
+		return add_found(s, start, (size_t)(s->at - start));
 	if (count < exact_digits || (count == exact_digits && memcmp(digits, largest_exact, count) <= 0))
 		return 0;
 	return add_found(s, start, (size_t)(s->at - start));

@@ -34,7 +34,8 @@ export interface Host {
 
   /**
    * Strictly checks a JSON text: one object and nothing after it, no duplicate keys, depth <= 64, no U+0000, no lone
-   * surrogates, no byte order mark. Returns the integers that JSON.parse would round, as JSON pointer and digits.
+   * surrogates, no byte order mark. Returns the numbers that are no integers or that JSON.parse would round, as JSON
+   * pointer and text.
    * Throws KernelError with call "json", errno EINVAL (22), subject "line L, column C: what is wrong".
    */
   checkJson(text: string): readonly (readonly [pointer: string, digits: string])[];
