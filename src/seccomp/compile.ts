@@ -27,7 +27,7 @@ import {
 import { jump, maxInstructions, offsets, Program } from "./program.ts";
 import type { Ranges } from "./ranges.ts";
 import { type RuleSet, readRules } from "./rules.ts";
-import { absent, codesOf, nameIndex, numberOf } from "./syscalls.ts";
+import { type CallTable, callTables, namePlaces } from "./syscalls.ts";
 import { writeTree } from "./tree.ts";
 
 export interface CompileOptions {
@@ -71,9 +71,12 @@ export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): 
   const newer = needsStub(rules.defaultAction) ? outcomes.leaves.action(noSuchCall) : undefined;
   const program = writeProgram(arches, { rules, outcomes, newer });
   if (program.length > maxInstructions)
-    throw new UserError(`seccomp: the profile needs ${program.length} instructions, the kernel takes ${maxInstructions}`, {
-      at: "/linux/seccomp",
-    });
+    throw new UserError(
+      `seccomp: the profile needs ${program.length} instructions, the kernel takes ${maxInstructions}`,
+      {
+        at: "/linux/seccomp",
+      },
+    );
   return {
     program: program.bytes(),
     instructions: program.length,
@@ -101,7 +104,9 @@ function chooseArchitectures(wanted: readonly string[] | undefined, machine: Mac
 }
 
 function writeProgram(arches: readonly Architecture[], policy: Policy): Program {
-  const program = new Program();
+  const { leaves } = policy.outcomes;
+  const foreign = leaves.action(killProcess);
+  const program = new Program(leaves.actions);
   const blocks: (number | undefined)[] = [];
   // x32 has no part of its own: the kernel reports it as x86_64.
   const x32 = arches.find(isX32);
@@ -110,7 +115,7 @@ function writeProgram(arches: readonly Architecture[], policy: Policy): Program 
     const ranges = rangesOf(arch, x32, policy);
     entries.push([arch.audit, writePart(program, ranges, weightsOf(ranges, arch), policy, blocks)]);
   }
-  let next = program.return(killProcess);
+  let next = program.return(foreign);
   for (const [audit, entry] of entries) next = program.branch(jump.equal, audit, entry, next);
   program.load(offsets.architecture);
   return program;
@@ -127,12 +132,12 @@ function writePart(
   for (const leaf of ranges.leaves) {
     const block = leaves.blocks[leaf - firstBlock];
     if (block === undefined || blocks[leaf - firstBlock] !== undefined) continue;
-    blocks[leaf - firstBlock] = writeRules(program, block.rules, block.bits, leaves.actions[0] as number);
+    blocks[leaf - firstBlock] = writeRules(program, block, leaves);
   }
   const root = writeTree(program, ranges, weights, (leaf) =>
-    leaf < firstBlock ? program.return(leaves.actions[leaf] as number) : (blocks[leaf - firstBlock] as number),
+    leaf < firstBlock ? program.return(leaf) : (blocks[leaf - firstBlock] as number),
   );
-  if (ranges.length === 1) return root;
+  if (ranges.leaves.length === 1) return root;
   program.goTo(root);
   return program.load(offsets.number);
 }
@@ -141,11 +146,11 @@ function writePart(
 function weightsOf(ranges: Ranges, { table, bits }: Architecture): readonly number[] {
   const weights = ranges.leaves.map(() => 1);
   if (bits === 32) return weights;
-  const codes = codesOf(table);
+  const [{ places }] = callTables(table) as [CallTable];
   for (const name of frequent.split(" ")) {
-    const code = codes.charCodeAt(nameIndex().get(name) as number);
-    if (code === absent) continue;
-    const range = ranges.find(numberOf(code));
+    const number = places.indexOf(String.fromCharCode(namePlaces().get(name) as number));
+    if (number < 0) continue;
+    const range = ranges.find(number);
     weights[range] = (weights[range] as number) + frequentWeight;
   }
   return weights;

@@ -1,4 +1,5 @@
 // Argument checks: 64-bit comparisons in a machine of 32-bit words. All comparisons are unsigned.
+import type { Block, Leaves } from "./leaves.ts";
 import { operators } from "./profile.ts";
 import { highWord, jump, lowWord, type Program } from "./program.ts";
 import type { Condition, Rule } from "./rules.ts";
@@ -9,14 +10,15 @@ const { SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_LE, SCMP_CMP_LT, SCMP_CM
 const nowhere = -1;
 
 /**
- * Writes the checks of one system call: the first rule whose conditions all hold decides, else `otherwise`.
+ * Writes the checks of one system call: the first rule whose conditions all hold decides, else
+ * the default.
  * @returns the position of the first check
  */
-export function writeRules(program: Program, rules: readonly Rule[], bits: 32 | 64, otherwise: number): number {
-  let next = program.return(otherwise);
+export function writeRules(program: Program, { rules, bits }: Block, leaves: Leaves): number {
+  let next = program.return(0);
   for (let i = rules.length - 1; i >= 0; i--) {
     const { action, conditions } = rules[i] as Rule;
-    let yes = program.return(action);
+    let yes = program.return(leaves.action(action));
     for (let c = conditions.length - 1; c >= 0; c--)
       yes = writeCondition(program, conditions[c] as Condition, bits, yes, next);
     next = yes;
@@ -48,14 +50,7 @@ function writeEqual(program: Program, { index, high, low }: Condition, bits: 32 
   const lowOffset = lowWord(index);
   const highOffset = highWord(index);
   const atLow = { loaded: lowOffset, offset: bits === 64 ? highOffset : nowhere, value: high, equal: true };
-  const lowTest = writeTest(
-    program,
-    lowOffset,
-    jump.equal,
-    low,
-    program.follow(yes, atLow),
-    program.follow(no, atLow),
-  );
+  const lowTest = writeTest(program, lowOffset, jump.equal, low, program.follow(yes, atLow), program.follow(no, atLow));
   if (bits === 32) return lowTest;
   const highDiffers = { loaded: highOffset, offset: highOffset, value: high, equal: false };
   return writeTest(program, highOffset, jump.equal, high, lowTest, program.follow(no, highDiffers));

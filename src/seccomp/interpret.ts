@@ -1,5 +1,5 @@
 // Runs a classic BPF program on one system call, as the kernel would: for tests and for explaining filters.
-import { opcodes } from "./program.ts";
+import { jump, opcodes } from "./program.ts";
 
 /** What the kernel shows a filter: struct seccomp_data. */
 export interface SyscallData {
@@ -16,14 +16,11 @@ export interface Outcome {
   readonly steps: number;
 }
 
-const { loadWord, andConstant, jumpAlways, returnConstant } = opcodes;
-
-// BPF_JMP | op | BPF_K, by what they compare
 const tests: Readonly<Record<number, (a: number, k: number) => boolean>> = {
-  21: (a, k) => a === k,
-  37: (a, k) => a > k,
-  53: (a, k) => a >= k,
-  69: (a, k) => (a & k) !== 0,
+  [jump.equal]: (a, k) => a === k,
+  [jump.greater]: (a, k) => a > k,
+  [jump.greaterEqual]: (a, k) => a >= k,
+  [jump.anySet]: (a, k) => (a & k) !== 0,
 };
 
 /**
@@ -41,10 +38,10 @@ export function interpret(program: Uint8Array, call: SyscallData): Outcome {
     const k = view.getUint32(8 * at + 4, true);
     at++;
     const test = tests[code];
-    if (code === returnConstant) return { value: k, steps };
-    if (code === loadWord) accumulator = data.getUint32(k, true);
-    else if (code === andConstant) accumulator = (accumulator & k) >>> 0;
-    else if (code === jumpAlways) at += k;
+    if (code === opcodes.return) return { value: k, steps };
+    if (code === opcodes.load) accumulator = data.getUint32(k, true);
+    else if (code === opcodes.and) accumulator = (accumulator & k) >>> 0;
+    else if (code === opcodes.goTo) at += k;
     else if (test !== undefined) at += view.getUint8(8 * (at - 1) + (test(accumulator, k) ? 2 : 3));
     else throw new Error(`instruction ${at - 1} has the unknown code 0x${code.toString(16)}`);
   }
@@ -55,6 +52,6 @@ function encode({ number, audit, args = [] }: SyscallData): DataView {
   const data = new DataView(new ArrayBuffer(64));
   data.setUint32(0, number, true);
   data.setUint32(4, audit, true);
-  args.forEach((arg, i) => data.setBigUint64(16 + 8 * i, arg, true));
+  for (const [i, arg] of args.entries()) data.setBigUint64(16 + 8 * i, arg, true);
   return data;
 }

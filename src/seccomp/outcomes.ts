@@ -1,42 +1,53 @@
 // What a profile says of each system call by name, before any architecture comes in.
 import { Leaves } from "./leaves.ts";
 import type { Rule, RuleSet } from "./rules.ts";
-import { nameIndex } from "./syscalls.ts";
+import { namePlaces } from "./syscalls.ts";
+
+/** Outcome of a name: not in the profile; or in it without consequence, that is, the default action. */
+export const unnamed = 0;
+export const named = 1;
+// Above: 1 + an action's index. Below zero: -1 - the number of a list of conditional rules.
 
 export interface Outcomes {
-  /** By the name's index: 0 not in the profile, n + 1 action n, -(n + 1) the conditional rules of list n */
-  readonly byName: Int32Array;
+  /** By the name's place in the tables */
+  readonly byPlace: Int32Array;
+  /** Names that no table has */
   readonly skipped: readonly string[];
   readonly leaves: Leaves;
 }
 
 /**
- * What the profile says of each name, all architectures alike. The first rule without conditions wins over every other,
+ * Merges the rules of each name, all architectures alike. The first rule without conditions wins over every other,
  * before or after it; rules that repeat the default action don't count.
  */
 export function mergeRules({ rules, defaultAction }: RuleSet): Outcomes {
   const leaves = new Leaves(defaultAction);
-  const index = nameIndex();
-  const byName = new Int32Array(index.size);
+  const places = namePlaces();
+  const byPlace = new Int32Array(places.size + 1);
   const skipped: string[] = [];
-  const highOnly = rules.some(({ conditions }) => conditions.some(({ maskLow }) => maskLow === 0));
+  const narrowable = rules.some(isNarrowable);
   for (let r = 0; r < rules.length; r++) {
     const rule = rules[r] as Rule;
-    const { names, action, conditions } = rule;
-    const plain = conditions.length === 0 ? leaves.action(action) + 1 : 0;
+    const names = rule.names;
+    const redundant = rule.action === defaultAction;
+    const plain = redundant ? named : rule.conditions.length === 0 ? named + leaves.action(rule.action) : 0;
     for (let n = 0; n < names.length; n++) {
-      const id = index.get(names[n] as string);
-      if (id === undefined) {
+      const place = places.get(names[n] as string);
+      if (place === undefined) {
         skipped.push(names[n] as string);
         continue;
       }
-      const before = byName[id] as number;
-      if (before > 1) continue;
-      if (action === defaultAction) byName[id] = before || 1;
-      // Where a mask covers only high words the rule is one without conditions on 32-bit architectures: keep the order.
-      else if (plain > 0 && (before >= 0 || !highOnly)) byName[id] = plain;
-      else byName[id] = -1 - leaves.extend(before < 0 ? -1 - before : undefined, rule, r);
+      const before = byPlace[place] as number;
+      if (before > named) continue;
+      if (redundant) byPlace[place] = before === unnamed ? named : before;
+      else if (plain > 0 && !(narrowable && before < 0)) byPlace[place] = plain;
+      else byPlace[place] = -1 - leaves.extend(before < 0 ? -1 - before : undefined, rule, r);
     }
   }
-  return { byName, skipped, leaves };
+  return { byPlace, skipped, leaves };
+}
+
+/** Whether 32-bit architectures see fewer conditions, perhaps none; then a later plain rule must not hide this one. */
+function isNarrowable({ conditions }: Rule): boolean {
+  return conditions.some(({ maskLow }) => maskLow === 0);
 }

@@ -81,15 +81,14 @@ export interface Architecture {
   readonly bits: 32 | 64;
   /** Added to the table's numbers */
   readonly base: number;
-  /** The calls that multiplex sockets and System V IPC, on architectures that have them */
-  readonly socketcall?: number;
-  readonly ipc?: number;
+  /** Whether socketcall(2) and ipc(2) stand for many calls (multiplex.ts) */
+  readonly multiplexes?: true;
 }
 
 /** The architectures a kernel of ours can report. The audit numbers are AUDIT_ARCH_* of linux/audit.h. */
 export const architectures = {
   SCMP_ARCH_X86_64: { table: "x86_64", audit: 0xc000003e, bits: 64, base: 0 },
-  SCMP_ARCH_X86: { table: "x86", audit: 0x40000003, bits: 32, base: 0, socketcall: 102, ipc: 117 },
+  SCMP_ARCH_X86: { table: "x86", audit: 0x40000003, bits: 32, base: 0, multiplexes: true },
   SCMP_ARCH_X32: { table: "x32", audit: 0xc000003e, bits: 32, base: 0x40000000 },
   SCMP_ARCH_AARCH64: { table: "aarch64", audit: 0xc00000b7, bits: 64, base: 0 },
   SCMP_ARCH_ARM: { table: "arm", audit: 0x40000028, bits: 32, base: 0 },

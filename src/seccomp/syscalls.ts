@@ -1,44 +1,26 @@
 // System call names and numbers, decoded from the generated tables when they are first asked for.
-import { names, numbers } from "./tables.generated.ts";
+import { aliases, calls, names } from "./tables.generated.ts";
 
-/** "No such call on this architecture", as the tables write it. */
-export const absent = 0xffff;
-
-/** Codes from here up stand for ARM's private calls. */
-const privateCode = 768;
-const privateNumber = 0xf0000;
-
-/** A code is below this. */
-export const codeLimit = privateCode + 16;
-
-let index: Map<string, number> | undefined;
-let list: string[] | undefined;
-
-/** The names of the tables, in their order. */
-export function syscallNames(): readonly string[] {
-  list ??= names.split(" ");
-  return list;
+/** Part of an architecture's calls: the places of their names, at their numbers less `base`; place 0 is no call. */
+export interface CallTable {
+  readonly base: number;
+  readonly places: string;
 }
 
-/** Where a name stands in the tables' order. */
-export function nameIndex(): ReadonlyMap<string, number> {
-  if (index === undefined) {
-    index = new Map();
-    const all = syscallNames();
-    for (let i = 0; i < all.length; i++) index.set(all[i] as string, i);
-  }
+let index: Map<string, number> | undefined;
+
+/** The place of each name in the tables' list, counted from 1. */
+export function namePlaces(): ReadonlyMap<string, number> {
+  if (index !== undefined) return index;
+  index = new Map();
+  const list = names.split(" ");
+  for (let i = 0; i < list.length; i++) index.set(list[i] as string, i + 1);
+  for (const [alias, name] of Object.entries(aliases)) index.set(alias, index.get(name) as number);
   return index;
 }
 
-/**
- * An architecture's numbers as codes: the code unit at a name's index is its code, `absent` if it has none.
- * Codes are numbers without the architecture's base, with ARM's far private numbers folded down.
- */
-export function codesOf(table: string): string {
-  return numbers[table as keyof typeof numbers];
-}
-
-/** The number a code stands for, without the architecture's base. */
-export function numberOf(code: number): number {
-  return code < privateCode ? code : privateNumber + code - privateCode;
+/** An architecture's tables, lowest numbers first; ARM has a second one, far up. */
+export function callTables(table: string): readonly CallTable[] {
+  const main = { base: 0, places: calls[table as keyof typeof calls] };
+  return table === "arm" ? [main, { base: 0xf0000, places: calls.armPrivate }] : [main];
 }

@@ -16,7 +16,11 @@ export function writeTree(
   target: (leaf: Leaf) => number,
 ): number {
   const sums = [0];
-  for (const weight of weights) sums.push((sums[sums.length - 1] as number) + weight);
+  let sum = 0;
+  for (let i = 0; i < weights.length; i++) {
+    sum += weights[i] as number;
+    sums.push(sum);
+  }
   return write(0, leaves.length - 1);
 
   /** The ranges first..last. */
@@ -35,11 +39,14 @@ export function writeTree(
 
   /** The first range of the upper half, where the halves weigh most alike. */
   function middle(first: number, last: number): number {
-    const total = (sums[first] as number) + (sums[last + 1] as number);
+    const low = sums[first] as number;
+    const high = sums[last + 1] as number;
+    // Nothing frequent among them.
+    if (high - low === last + 1 - first) return (first + last + 1) >> 1;
+    const half = (low + high) / 2;
     let split = first + 1;
-    while (split < last && 2 * (sums[split + 1] as number) <= total) split++;
-    // Twice the sum passes the total between split and split + 1: take the nearer one.
-    if (split < last && total - 2 * (sums[split] as number) > 2 * (sums[split + 1] as number) - total) split++;
-    return split;
+    while (split < last && (sums[split + 1] as number) <= half) split++;
+    // The half is between split and split + 1: take the nearer one.
+    return split < last && (sums[split + 1] as number) - half < half - (sums[split] as number) ? split + 1 : split;
   }
 }
