@@ -3,7 +3,10 @@
 //
 // A Config exists only after load.ts: it fits the schema, holds no null (a null member was removed) and no broken rule.
 
-/** A 64-bit integer, signed or not. A BigInt only where a double would round it, so use the helpers of int64.ts. */
+/**
+ * A 64-bit integer, signed or not: a number while a double holds it exactly, else a BigInt. The two kinds compare
+ * correctly with < and >, but not with ===, and don't add; BigInt(value) makes one kind of both.
+ */
 export type Int64 = number | bigint;
 
 /** An object with free keys. Read it with Object.entries; never copy it key by key into a plain object (json.ts). */

@@ -1,7 +1,6 @@
 // linux.namespaces: each type once; and timeOffsets, which belong to one of them.
 
 import type { Config, Linux, Namespace, NamespaceType } from "../config.ts";
-import { big } from "../int64.ts";
 import { quote, type Report } from "../problem.ts";
 
 const section = "config-linux.md#namespaces";
@@ -55,7 +54,7 @@ export function checkTimeOffsets({ linux }: Config, { error }: Report): void {
       continue;
     }
     const { secs = 0, nanosecs = 0 } = offset;
-    if (big(secs) > mostSeconds || big(secs) < -mostSeconds) {
+    if (secs > mostSeconds || secs < -mostSeconds) {
       report(`${at}/${clock}/secs`, `is ${secs}, must be from -${mostSeconds} to ${mostSeconds}`);
     }
     if (nanosecs > 999_999_999) report(`${at}/${clock}/nanosecs`, `is ${nanosecs}, a whole second or more`);
