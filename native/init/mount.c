@@ -102,9 +102,10 @@ static int attach_in_root(struct init *in, int mount, int target, const struct a
 {
 	char path[4096];
 
-	if (check_destination(in, mount, target, path, why) < 0 ||
-	    attach(in, mount, target, attr, propagation, why) < 0)
+	if (check_destination(in, mount, target, path, why) < 0)
 		return -1;
+	if (attach(in, mount, target, attr, propagation, why) < 0)
+		return why->detail[0] != 0 ? -1 : FAIL(why, why->err, why->call, "on \"", path, "\"");
 	if (path[0] == 0 || strcmp(path, "/") == 0)
 		remember(&in->root, mount);
 	else if (strcmp(path, "/proc") == 0)

@@ -92,9 +92,14 @@ int run_pivot(struct init *in, const struct op_pivot *op, struct failure *why)
 
 int run_chroot(struct init *in, const struct op_chroot *op, struct failure *why)
 {
-	(void)op;
-	if (fchdir(in->root) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		return FAIL(why, errno, "chroot", "the root file system");
+	_scoped int directory = open(op->host_path.ptr, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (directory < 0)
+		return FAIL(why, errno, "open", "\"", op->host_path.ptr, "\"");
+	if (fchdir(directory) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return FAIL(why, errno, "chroot", "\"", op->host_path.ptr, "\"");
+	close_fd(&in->root);
+	in->root = take_fd(&directory);
 	return 0;
 }
 

@@ -112,9 +112,8 @@ function planChroot(config: Config, request: CreateRequest): readonly Step[] {
   }
   return [
     step("", { op: "own_proc" }),
-    step("/root/path", { op: "rootfs", hostPath: request.rootfs }),
     ...planHooks(config, "createContainer", request),
-    step("/root/path", { op: "chroot" }),
+    step("/root/path", { op: "chroot", hostPath: request.rootfs }),
     step("", { op: "stdio_null" }),
     ...(config.process?.terminal === true ? [planConsole(config.process, false)] : []),
   ];

@@ -85,14 +85,18 @@ export interface PropagateRootOp {
   readonly flags: number;
 }
 
-/** Opens init's own procfs: fsopen("proc"), subset=pid, detached. Serves every later use of /proc. */
+/**
+ * Opens init's own procfs: fsopen("proc"), subset=pid, detached. Serves every later use of /proc, so it comes before
+ * all mounts, and after the last fork or joined pid namespace.
+ */
 export interface OwnProcOp {
   readonly op: "own_proc";
 }
 
 /**
  * Opens the root file system: clones the mount tree at host_path recursively, attaches it on host_path itself, and
- * keeps the descriptor below which all paths are resolved. host_path must be a real directory, no link.
+ * keeps the descriptor below which all paths are resolved. host_path must be a real directory, no link. The mount that
+ * host_path lies on becomes private, the new one a slave: pivot_root(2) wants neither to be shared.
  */
 export interface RootfsOp {
   readonly op: "rootfs";
@@ -223,9 +227,10 @@ export interface MaskSourceOp {
   readonly op: "mask_source";
 }
 
-/** chroot(2) into the root without a mount namespace of our own. */
+/** chroot(2) into the directory host_path, for want of a mount namespace of our own: nothing is mounted. */
 export interface ChrootOp {
   readonly op: "chroot";
+  readonly hostPath: string;
 }
 
 export interface HostnameOp {
@@ -587,7 +592,7 @@ export const opShapes: Readonly<Record<Op["op"], OpShape>> = {
   readonly_path: [33, [["path", "str"]]],
   mask: [34, [["path", "str"]]],
   mask_source: [35, []],
-  chroot: [36, []],
+  chroot: [36, [["hostPath", "str"]]],
   hostname: [40, [["name", "str"]]],
   domainname: [41, [["name", "str"]]],
   sysctl: [

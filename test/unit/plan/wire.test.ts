@@ -21,10 +21,16 @@ const arbitraries: Readonly<Record<FieldKind, fc.Arbitrary<unknown>>> = {
   u32s: fc.array(u32, { maxLength: 5 }),
 };
 
+/** Slots are indexes into the descriptors handed over, of which there are at most 65536. */
+const slot = fc.nat({ max: 30000 });
+const slotFields: readonly string[] = ["slot", "statusSlot", "first", "count"];
+
 const operation = fc.oneof(
   ...Object.entries(opShapes).map(([op, [, fields]]) =>
     fc
-      .record(Object.fromEntries(fields.map(([name, kind]) => [name, arbitraries[kind]])))
+      .record(
+        Object.fromEntries(fields.map(([name, kind]) => [name, slotFields.includes(name) ? slot : arbitraries[kind]])),
+      )
       .map((values) => ({ op, ...values }) as Op),
   ),
 );
