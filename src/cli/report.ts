@@ -62,7 +62,9 @@ export function reportError(error: unknown, frame: string): void {
 /** One line: where, what, what to do. */
 export function sentence(error: unknown): string {
   if (error instanceof UserError) {
-    const at = error.at === undefined || error.at === "" ? "" : `${error.at}: `;
+    // A message about several places names each of them itself.
+    const named = error.at === undefined || error.message.includes(error.at);
+    const at = named ? "" : `${error.at}: `;
     const hint = error.hint === undefined ? "" : ` (${error.hint})`;
     return oneLine(`${at}${error.message}${hint}`);
   }
