@@ -163,6 +163,18 @@ build/asan/test/%: test/%.c build/asan/libhost.a build/asan/libinit.a build/obj/
 	@mkdir -p $(@D)
 	$(CC) $(asan_flags) $(filter %.c %.a %.o, $^) -lm -o $@
 
+# This one has another program in the place of init, which tells what it was given.
+build/asan/test/native/host_launch: test/native/host_launch.c build/asan/libhost.a build/asan/standin/embed-init.o Makefile
+	@mkdir -p $(@D)
+	$(CC) $(asan_flags) $(filter %.c %.a %.o, $^) -lm -o $@
+
+build/asan/standin/embed-init.o: native/embed-init.S build/asan/standin/tsrunc-init
+	$(CC) -Wa,-I,build/asan/standin -c $< -o $@
+
+build/asan/standin/tsrunc-init: test/native/standin/init.c $(headers) Makefile
+	@mkdir -p $(@D)
+	$(MUSL_CC) -Os $(C) $(WARNINGS) $< -static -s -o $@
+
 build/asan/libhost.a: $(sources_host:native/%.c=build/asan/%.o)
 build/asan/libinit.a: $(patsubst native/%.c,build/asan/%.o,$(filter native/init/%,$(sources_init)))
 build/asan/lib%.a:

@@ -1,4 +1,4 @@
-/* launch, and the dialogue with init, against a stand-in (standin.c) that tells what it was given. */
+/* launch, and the dialogue with init, against a stand-in (standin/init.c) that tells what it was given. */
 #include "check.h"
 
 #include <fcntl.h>
