@@ -53,7 +53,7 @@ fetch() {
     -o Dir::State::lists="$private/lists" -o Dir::Cache="$private/cache" -o Debug::NoLocking=1
     -o Acquire::Languages=none -o APT::Sandbox::User=root)
   "${apt[@]}" update >"$private/log" 2>&1 && (cd "$private" && "${apt[@]}" download qjs-src >>"$private/log" 2>&1) ||
-    give_up "apt cannot fetch qjs-src from $suite ($(grep -m1 '^E:' "$private/log" || echo "no reason given"))"
+    give_up "apt cannot fetch qjs-src from $suite ($(grep -m1 '^[WE]:' "$private/log" || echo "no reason given"))"
   mkdir -p $folder
   rm -f $folder/*.deb
   mv "$private"/*.deb $folder/
@@ -83,6 +83,7 @@ unpack() {
     touch $folder/unpacked
     return
   fi
+  mkdir -p $folder
   rm -rf $folder/deb $folder/src
   dpkg-deb --extract "$1" $folder/deb
   mv $folder/deb/usr/src/quickjs-ng $folder/src
@@ -91,9 +92,17 @@ unpack() {
   echo "$hash" >$folder/unpacked
 }
 
+# The package fetched before, if it is the one in the lock file.
+cached() {
+  local deb
+  deb=$(ls $folder/*.deb 2>/dev/null) || return 0
+  [ "$(sha256sum "$deb" | cut -d' ' -f1)" = "$(locked sha256)" ] && echo "$deb" || true
+}
+
 if [ "$mode" = build ] && [ $folder/unpacked -nt $lock ]; then exit 0; fi
-deb=${QUICKJS_DEB:-$(ls $folder/*.deb 2>/dev/null || true)}
-if [ "$mode" = --lock ] || [ -z "$deb" ]; then
+deb=${QUICKJS_DEB:-}
+[ -n "$deb" ] || [ "$mode" = --lock ] || deb=$(cached)
+if [ -z "$deb" ]; then
   fetch
   deb=$(ls $folder/*.deb)
 fi
