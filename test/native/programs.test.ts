@@ -11,7 +11,7 @@ const programs = readdirSync(join(repository, "test", "native"))
   .map((name) => basename(name, ".c"));
 
 beforeAll(() => {
-  execFileSync("tools/build.sh", ["asan"], { cwd: repository, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(join(repository, "tools", "build.sh"), ["asan"], { cwd: repository, stdio: ["ignore", "ignore", "inherit"] });
 }, 300_000);
 
 test.each(programs)("%s", (program) => {
