@@ -247,6 +247,9 @@ static int slots_in_range(const struct plan *plan, const struct plan_op *op)
 		return op->as.join.slot < plan->slots;
 	case OP_wait_start:
 		return op->as.wait_start.slot < plan->slots && op->as.wait_start.status_slot < plan->slots;
+	case OP_join_cgroup:
+		return op->as.join_cgroup.first <= plan->slots &&
+		       op->as.join_cgroup.count <= plan->slots - op->as.join_cgroup.first;
 	case OP_preserve:
 		return op->as.preserve.first <= plan->slots &&
 		       op->as.preserve.count <= plan->slots - op->as.preserve.first;

@@ -37,12 +37,6 @@ export function applyResources(record: CgroupRecord, resources: Resources, devic
   apply(record.directories, resources, devices);
 }
 
-/** Moves a process into the cgroup. */
-export function joinCgroup(record: CgroupRecord, pid: number): void {
-  if (record.driver === "none") return;
-  for (const directory of record.directories) host.writeText(`${directory.path}/cgroup.procs`, String(pid));
-}
-
 /** Whether the whole cgroup is frozen (paused). A cgroup that is gone isn't. */
 export function isFrozen(record: CgroupRecord): boolean {
   if (record.driver === "none") return false;

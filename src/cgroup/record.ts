@@ -70,9 +70,15 @@ function directory(
   return { controllers, name, mount, path: [mount, ...relative].join("/") };
 }
 
-/** The directory that has this controller; undefined when no hierarchy has it. */
-export function directoryOf(record: CgroupRecord, controller: string): CgroupDirectory | undefined {
+/** The directories that init enters by itself: those of v1 hierarchies. */
+export function tasksDirectories(record: CgroupRecord): readonly string[] {
+  if (record.driver === "none" || record.version === "v2") return [];
+  return record.directories.filter(({ name }) => name !== "unified").map(({ path }) => path);
+}
+
+/** The directory that init is born in (CLONE_INTO_CGROUP): that of the v2 hierarchy, if there is one. */
+export function cloneDirectory(record: CgroupRecord): string | undefined {
   if (record.driver === "none") return undefined;
-  if (record.version === "v2") return record.directories[0];
-  return record.directories.find((entry) => entry.controllers.includes(controller));
+  if (record.version === "v2") return record.directories[0]?.path;
+  return record.directories.find(({ name }) => name === "unified")?.path;
 }

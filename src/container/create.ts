@@ -3,13 +3,13 @@
 //
 //   1 read and check everything, compile the plan            nothing has happened yet
 //   2 claim ROOT/ID, lock it                                 the name is ours
-//   3 start init; write down who it is and its cgroup        if we die, so does init
-//   4 cgroup: make, limit, let init in                       while init waits
+//   3 write down the cgroup that will be; make and limit it
+//   4 start init in it; write down who it is                 if we die, so does init
 //   5 init works through the plan; hooks, id maps at its stops
 //   6 state.json, console, pid file; commit                  init may outlive us
 
 import { host } from "#host";
-import { applyResources, createCgroup, joinCgroup, killAll, removeCgroup } from "../cgroup/manager.ts";
+import { applyResources, createCgroup, killAll, removeCgroup } from "../cgroup/manager.ts";
 import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -205,11 +205,11 @@ class Attempt {
 
   run(): Created {
     const { plan, bundle, store, lock } = this;
-    const slots = openSlots(plan, store, this.intent.id, bundle.config);
-    const terminal = bundle.config.process?.terminal === true;
-    const init = startInit(plan, slots, terminal ? [-1, -1, -1] : [0, 1, 2]);
-    this.init = init;
-    closeSlots(plan, slots);
+    writeIntent(store, this.intent);
+    this.cgroupBegun = true;
+    createCgroup(this.intent.cgroup);
+    applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged);
+    const init = this.launch();
     converse(init, plan, this.intent.cgroup, {
       sync: (point) => this.atSync(point),
       commit: () => this.atCommit(),
@@ -225,6 +225,15 @@ class Attempt {
     return { store, intent: this.intent, config: bundle.config, plan, init, lock, master: this.master };
   }
 
+  private launch(): Init {
+    const { plan, bundle, store, intent } = this;
+    const slots = openSlots(plan, store, intent.id, bundle.config);
+    const terminal = bundle.config.process?.terminal === true;
+    this.init = startInit(plan, slots, terminal ? [-1, -1, -1] : [0, 1, 2], intent.cgroup);
+    closeSlots(plan, slots);
+    return this.init;
+  }
+
   private atSync(point: number): void {
     const { config } = this.bundle;
     const { pid } = this.liveInit();
@@ -233,10 +242,6 @@ class Attempt {
         this.rememberInit();
         raiseRlimits(pid, config.process?.rlimits ?? []);
         if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
-        this.cgroupBegun = true;
-        createCgroup(this.intent.cgroup);
-        applyResources(this.intent.cgroup, config.linux?.resources ?? {}, this.facts.privileged);
-        joinCgroup(this.intent.cgroup, pid);
         return;
       case SyncPoint.userns:
         writeIdMap(pid, "uid_map", config.linux?.uidMappings ?? []);

@@ -2,12 +2,12 @@
 // then made like the container's own process. No lock is held, no state is written: probes call this all the time.
 
 import { host } from "#host";
-import { joinCgroup } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { compileExec } from "../plan/exec.ts";
 import type { CreateRequest } from "../plan/facts.ts";
 import { SyncPoint } from "../plan/ops.generated.ts";
+import type { Plan } from "../plan/plan.ts";
 import type { Config, Process } from "../spec/config.ts";
 import { writePidFile } from "./create.ts";
 import { readFacts } from "./facts.ts";
@@ -48,8 +48,10 @@ export function exec(
   checkJoinable(store, container, options.ignorePaused);
   const preserved = inheritedDescriptors(options.preserveFds);
   const facts = readFacts();
+  const cgroup = below(container.cgroup, options.subCgroup);
   const plan = compileExec(config, process, facts, {
     id,
+    cgroup,
     keyring: "new",
     preserved: preserved.descriptors,
     environment: preserved.environment,
@@ -60,16 +62,14 @@ export function exec(
   if (!options.detach) host.catchSignals();
 
   let master = -1;
-  const slots = plan.slots.map((slot) => (slot.kind === "preserved" ? slot.fd : target));
   const terminal = process.terminal === true;
-  const joined = startInit(plan, slots, terminal ? [-1, -1, -1] : [0, 1, 2]);
+  const joined = startJoined(plan, container, cgroup, target, terminal);
   host.close(target);
   try {
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
         if (point !== SyncPoint.launched) return;
         raiseRlimits(joined.pid, process.rlimits ?? []);
-        enterCgroup(container, joined.pid, options.subCgroup);
       },
       commit: () => {
         if (options.consoleSocket !== undefined) {
@@ -133,28 +133,53 @@ function checkJoinable(store: Store, container: StoredContainer, ignorePaused: b
 }
 
 /**
- * The container's cgroup, or on v2, where a cgroup with children takes no process (EBUSY), the one that its init has
- * moved to.
+ * Starts the joining process in the container's cgroup; or on v2, where a cgroup with children takes no process (EBUSY),
+ * in the one that its init has moved to.
  */
-function enterCgroup({ cgroup, pid: init }: StoredContainer, pid: number, sub: string | undefined): void {
-  if (sub !== undefined && sub !== "" && sub !== "/") {
-    joinCgroup(below(cgroup, sub), pid);
-    return;
-  }
+function startJoined(
+  plan: Plan,
+  container: StoredContainer,
+  cgroup: CgroupRecord,
+  target: number,
+  terminal: boolean,
+): Init {
+  const slots = openSlots(plan, target);
+  const stdio = terminal ? ([-1, -1, -1] as const) : ([0, 1, 2] as const);
   try {
-    joinCgroup(cgroup, pid);
+    return startInit(plan, slots, stdio, cgroup);
   } catch (error) {
-    if (cgroup.driver === "none" || cgroup.version === "v1") throw error;
     if (!isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
-    const own = /^0::(.*)$/m.exec(host.readText(`/proc/${init}/cgroup`, 1 << 16))?.[1];
-    const mount = cgroup.directories[0]?.mount;
-    if (own === undefined || mount === undefined) throw error;
-    host.writeText(`${mount}${own}/cgroup.procs`, String(pid));
+    return startInit(plan, slots, stdio, cgroupOfInit(container));
+  } finally {
+    plan.slots.forEach(({ kind }, index) => {
+      if (kind === "cgroup") host.close(slots[index] ?? -1);
+    });
   }
 }
 
+function openSlots(plan: Plan, target: number): readonly number[] {
+  return plan.slots.map((slot) => {
+    if (slot.kind === "preserved") return slot.fd;
+    return slot.kind === "cgroup" ? host.open(`${slot.path}/tasks`, O_WRONLY, 0) : target;
+  });
+}
+
+const O_WRONLY = 1;
+
+/** Where init is now in the v2 hierarchy. */
+function cgroupOfInit({ cgroup, pid }: StoredContainer): CgroupRecord {
+  if (cgroup.driver === "none") return cgroup;
+  const own = /^0::(.*)$/m.exec(host.readText(`/proc/${pid}/cgroup`, 1 << 16))?.[1] ?? "/";
+  const directories = cgroup.directories.map((directory) =>
+    directory.controllers.length === 0 && directory.name !== "systemd"
+      ? { ...directory, path: `${directory.mount}${own}` }
+      : directory,
+  );
+  return { ...cgroup, directories };
+}
+
 /** The container's directories with a path below them, which must exist and not lead out of them. */
-function below(cgroup: CgroupRecord, sub: string): CgroupRecord {
+function below(cgroup: CgroupRecord, sub = "/"): CgroupRecord {
   if (cgroup.driver === "none") return cgroup;
   const parts = sub.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) {
@@ -167,6 +192,7 @@ function below(cgroup: CgroupRecord, sub: string): CgroupRecord {
     ...directory,
     path: [directory.path, ...parts].join("/"),
   }));
+  if (parts.length === 0) return cgroup;
   const missing = directories.find(({ path }) => host.stat(path, false) === undefined);
   if (missing !== undefined) {
     throw new UserError(`the sub-cgroup ${missing.path} does not exist`, { at: "--cgroup", code: "cgroup" });

@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { oomKills } from "../cgroup/manager.ts";
-import type { CgroupRecord } from "../cgroup/record.ts";
+import { type CgroupRecord, cloneDirectory } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { toWire } from "../plan/encode.ts";
@@ -30,19 +30,28 @@ export interface Answers {
   tree(step: Step): number;
 }
 
-/** Starts init. `slots` are descriptors in the order of plan.slots; they stay the caller's. */
+/**
+ * Starts init, born in the cgroup's v2 directory. `slots` are descriptors in the order of plan.slots; they stay the
+ * caller's.
+ */
 export function startInit(
   plan: Plan,
   slots: readonly number[],
   stdio: readonly [number, number, number],
-  cgroupFd = -1,
+  cgroup: CgroupRecord,
 ): Init {
-  const [pid, pidfd, socket] = host.launch(
-    plan.steps.map(({ op }) => toWire(op)),
-    [plan.cloneFlags, cgroupFd, slots, stdio],
-  );
-  return { pid, pidfd, socket };
+  const steps = plan.steps.map(({ op }) => toWire(op));
+  const directory = cloneDirectory(cgroup);
+  const cgroupFd = directory === undefined ? -1 : host.open(directory, O_PATH, 0);
+  try {
+    const [pid, pidfd, socket] = host.launch(steps, [plan.cloneFlags, cgroupFd, slots, stdio]);
+    return { pid, pidfd, socket };
+  } finally {
+    if (cgroupFd >= 0) host.close(cgroupFd);
+  }
 }
+
+const O_PATH = 0o10000000;
 
 /** Talks until init has committed. Any failure is thrown with the step's place in config.json. */
 export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: Answers): void {

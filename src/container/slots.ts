@@ -8,6 +8,7 @@ import { openNamespaceSlot } from "./namespaces.ts";
 import { startFifo } from "./status.ts";
 import { directoryOf, type Store } from "./store.ts";
 
+const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_NOFOLLOW = 0o400000;
 
@@ -27,6 +28,8 @@ function openSlot(slot: Slot, store: Store, id: string, config: Config): number 
       host.makeFifo(path, 0o600);
       return host.openFifoWriter(path);
     }
+    case "cgroup":
+      return host.open(`${slot.path}/tasks`, O_WRONLY, 0);
     case "namespace":
       return openNamespaceSlot(slot, settingThatNeedsPrivate(config, slot.type));
     case "preserved":

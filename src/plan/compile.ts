@@ -20,7 +20,7 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
   if (process === undefined) throw new UserError("process property must not be empty", { at: "/process" });
   const slots: Slot[] = [];
   if (request.start === "later") slots.push({ kind: "start-fifo" }, { kind: "status-fifo" });
-  const namespaces = planNamespaces(config, facts, slots);
+  const namespaces = planNamespaces(config, facts, request.cgroup, slots);
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
 

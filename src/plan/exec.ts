@@ -4,22 +4,24 @@ import type { Config, Process } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import { planConsole } from "./console.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
-import { hasNamespace } from "./namespaces.ts";
-import { SyncPoint } from "./ops.generated.ts";
+import { hasNamespace, planStart } from "./namespaces.ts";
 import { type Plan, type Slot, type Step, step } from "./plan.ts";
 import { planProcess } from "./process.ts";
 
-export type ExecRequest = Pick<CreateRequest, "id" | "keyring" | "preserved" | "environment" | "seccomp">;
+export type ExecRequest = Pick<CreateRequest, "id" | "cgroup" | "keyring" | "preserved" | "environment" | "seccomp">;
 
 /** Compiles the plan for a process in the container that `config` describes. */
 export function compileExec(config: Config, process: Process, facts: HostFacts, request: ExecRequest): Plan {
-  const slots: Slot[] = [{ kind: "pidfd" }, ...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const)];
+  const slots: Slot[] = [{ kind: "pidfd" }];
+  const start = planStart(request.cgroup, slots);
+  const firstPreserved = slots.length;
+  slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
   const wanted = config.linux?.namespaces ?? [];
   const flags = wanted.reduce((bits, { type }) => bits | namespaces[type].flag, 0);
   const at = "/linux/namespaces";
   const { before, after } = planProcess(config, process, facts, { ...request, createCwd: false });
   const steps: Step[] = [
-    step("", { op: "sync", point: SyncPoint.launched }),
+    ...start,
     ...(flags === 0 ? [] : [step(at, { op: "join", slot: 0, flags } as const)]),
     ...(hasNamespace(config, "pid") || hasNamespace(config, "time")
       ? [step(at, { op: "fork", flags: 0 } as const)]
@@ -29,7 +31,7 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
     step("", { op: "own_proc" }),
     ...(process.terminal === true ? [planConsole(process, false)] : []),
     ...before,
-    step("", { op: "preserve", first: 1, count: request.preserved.length }),
+    step("", { op: "preserve", first: firstPreserved, count: request.preserved.length }),
     step("", { op: "commit", keep: 1 }),
     ...after,
   ];

@@ -1,5 +1,6 @@
 // linux.namespaces -> in which namespaces init is born, which it makes itself and which it joins, and in what order.
 
+import { type CgroupRecord, tasksDirectories } from "../cgroup/record.ts";
 import type { Config, NamespaceType } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import type { HostFacts } from "./facts.ts";
@@ -17,13 +18,13 @@ interface Namespaces {
  * Without a user namespace the new ones are made by clone3 itself, so that no further process is needed. With one they
  * must belong to it, and id maps come in between: init unshares them, and forks to become the pid namespace's first.
  */
-export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]): Namespaces {
+export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupRecord, slots: Slot[]): Namespaces {
   const wanted = config.linux?.namespaces ?? [];
   const at = (type: NamespaceType): string => `/linux/namespaces/${wanted.findIndex((entry) => entry.type === type)}`;
   const isNew = (type: NamespaceType): boolean => wanted.some((entry) => entry.type === type && !entry.path);
   const joined = wanted.filter((entry) => entry.path);
   const usesUser = wanted.some((entry) => entry.type === "user");
-  const steps: Step[] = [step("", { op: "sync", point: SyncPoint.launched })];
+  const steps: Step[] = planStart(cgroup, slots);
 
   // All others first, while we are privileged over them; without privilege only the user namespace gives us some.
   const order = [...joined].sort((a, b) => rank(a.type, facts.privileged) - rank(b.type, facts.privileged));
@@ -57,6 +58,16 @@ export function planNamespaces(config: Config, facts: HostFacts, slots: Slot[]):
 
   const cloneFlags = byClone.filter(isNew).reduce((flags, type) => flags | namespaces[type].flag, 0);
   return { cloneFlags, steps };
+}
+
+/** The first steps of every init: the runtime notes who it is, then it enters its cgroup before it allocates anything. */
+export function planStart(cgroup: CgroupRecord, slots: Slot[]): Step[] {
+  const launched = step("", { op: "sync", point: SyncPoint.launched });
+  const paths = tasksDirectories(cgroup);
+  if (paths.length === 0) return [launched];
+  const first = slots.length;
+  slots.push(...paths.map((path) => ({ kind: "cgroup", path }) as const));
+  return [launched, step("/linux/cgroupsPath", { op: "join_cgroup", first, count: paths.length })];
 }
 
 function rank(type: NamespaceType, privileged: boolean): number {

@@ -78,6 +78,17 @@ export interface LoopbackUpOp {
 }
 
 /**
+ * Enters cgroups of v1 hierarchies: writes "0" to count slots from first on, each the `tasks` file of one. A thread
+ * that moves itself needs no lock, while a process moved by another through cgroup.procs waits for all CPUs (10 ms and
+ * more).
+ */
+export interface JoinCgroupOp {
+  readonly op: "join_cgroup";
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
  * mount(2) on "/" with only these propagation flags (MS_REC | MS_SLAVE ...): the first thing in a new mount namespace.
  */
 export interface PropagateRootOp {
@@ -449,6 +460,7 @@ export type Op =
   | EnterTimeOp
   | KeyringOp
   | LoopbackUpOp
+  | JoinCgroupOp
   | PropagateRootOp
   | OwnProcOp
   | RootfsOp
@@ -518,6 +530,13 @@ export const opShapes: Readonly<Record<Op["op"], OpShape>> = {
   enter_time: [14, []],
   keyring: [15, [["name", "str"]]],
   loopback_up: [16, []],
+  join_cgroup: [
+    17,
+    [
+      ["first", "u32"],
+      ["count", "u32"],
+    ],
+  ],
   propagate_root: [20, [["flags", "u32"]]],
   own_proc: [21, []],
   rootfs: [22, [["hostPath", "str"]]],

@@ -16,6 +16,8 @@ export type Slot =
   | { readonly kind: "start-fifo" }
   | { readonly kind: "status-fifo" }
   | { readonly kind: "namespace"; readonly type: NamespaceType; readonly path: string; readonly at: string }
+  /** The `tasks` file of the container's cgroup in a v1 hierarchy */
+  | { readonly kind: "cgroup"; readonly path: string }
   | { readonly kind: "pidfd" }
   /** One of the caller's own descriptors, which the program gets as 3, 4, ... */
   | { readonly kind: "preserved"; readonly fd: number };

@@ -33,6 +33,8 @@ function describeSlot(slot: Slot): string {
       return `${slot.type} namespace ${slot.path}`;
     case "preserved":
       return `descriptor ${slot.fd} of the caller`;
+    case "cgroup":
+      return `${slot.path}/tasks`;
     case "start-fifo":
       return "start fifo";
     case "status-fifo":
