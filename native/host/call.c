@@ -92,8 +92,8 @@ int arg_int(struct host_call *call, size_t at, const char *name, int64_t min, in
 	const struct hv *given = argument(call, at, HV_INT);
 
 	if (given == NULL || given->is_unsigned || given->integer < min || given->integer > max)
-		return host_fail(call, EINVAL, "argument", "%s: integer from %" PRId64 " to %" PRId64 " expected", name, min,
-				 max);
+		return host_fail(call, EINVAL, "argument", "%s: integer from %" PRId64 " to %" PRId64 " expected", name,
+				 min, max);
 	*value = given->integer;
 	return 0;
 }

@@ -3,8 +3,8 @@
  *
  * It can't hold us up: its input is a sealed file, so nothing waits for it to read; of its output the last 4 KiB are
  * kept and the rest is thrown away; it is done when it ends, even if a child of its own keeps the output open; and at
- * the timeout, or when we are told to stop, its whole process group is killed. It can't get at us either: it has its own
- * session, exactly the environment given, default signals, and no descriptor but these three.
+ * the timeout, or when we are told to stop, its whole process group is killed. It can't get at us either: it has its
+ * own session, exactly the environment given, default signals, and no descriptor but these three.
  */
 #include "host.h"
 
@@ -141,7 +141,9 @@ static int finish(struct host_call *call, struct hook *hook, const char *path, i
 	items = call->result.list.items;
 	if (items == NULL)
 		return host_no_memory(call);
-	items[0] = outcome == TIMED_OUT ? hv_str("timeout") : hv_int(status.signal != 0 ? -status.signal : status.status);
+	items[0] = hv_int(status.signal != 0 ? -status.signal : status.status);
+	if (outcome == TIMED_OUT)
+		items[0] = hv_str("timeout");
 	for (int i = 0; i < 2; i++) {
 		items[i + 1] = tail_text(&call->arena, &hook->outputs[i]);
 		if (items[i + 1].kind == HV_NONE)

@@ -51,7 +51,7 @@ enum hv_kind {
 	HV_NONE,  /* undefined (a binding also makes it of null) */
 	HV_BOOL,  /* boolean */
 	HV_INT,   /* integer: a number; a bigint where it exceeds 2^53 - 1. Fractions, NaN, Infinity are no integers */
-	HV_REAL,  /* always a number (only in results: a time in ns may exceed 2^53). In arguments: what is no integer */
+	HV_REAL,  /* always a number: in results a time, which may exceed 2^53; in arguments what is no integer */
 	HV_STR,   /* string as UTF-8. One more byte, NUL, stands behind it; there may be NULs inside */
 	HV_BYTES, /* Uint8Array */
 	HV_LIST,  /* array; also the answer for a tuple */
@@ -131,8 +131,8 @@ extern const unsigned char tsrunc_init_start[], tsrunc_init_end[];
 /* ---- inside the library ------------------------------------------------------------------------------------------ */
 
 /*
- * host_fail(call, err, step, subject format, ...) records a failure and is -1. The subject is cut at 255 bytes. A macro,
- * so that the compiler sees the -1 and knows which paths go on.
+ * host_fail(call, err, step, subject format, ...) records a failure and is -1. The subject is cut at 255 bytes.
+ * A macro, so that the compiler sees the -1 and knows which paths go on.
  */
 #define host_fail(...) (host_record_failure(__VA_ARGS__), -1)
 void host_record_failure(struct host_call *call, int err, const char *step, const char *subject, ...)

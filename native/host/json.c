@@ -1,8 +1,8 @@
 /*
  * checkJson: the strict look at a JSON text that JSON.parse does not take. Two parsers must never understand one file
  * differently, so what is ambiguous (duplicate keys, lone surrogates, NUL, a byte order mark) is refused; integers that
- * a JavaScript number would round are listed, so that the caller puts them in exactly, and with them all numbers that are
- * not written as integers.
+ * a JavaScript number would round are listed, so that the caller puts them in exactly, and with them all numbers that
+ * are not written as integers.
  *
  * One pass over the UTF-8 bytes. Recursive, which is safe as the depth is limited. It runs on every create.
  */
@@ -236,7 +236,7 @@ static int scan_number(struct scanner *s)
 		}
 		return add_found(s, start, (size_t)(s->at - start));
 	}
-	/* JSON.parse makes the same of 1.0 and 1e0 as of 1, and no document we read has fractions: they are listed too. */
+	/* JSON.parse makes the same of 1.0 and 1e0 as of 1; no document we read has fractions, so they are listed too. */
 	if (*start == '-' && *digits == '0')
 		return add_found(s, start, (size_t)(s->at - start));
 	if (count < exact_digits || (count == exact_digits && memcmp(digits, largest_exact, count) <= 0))

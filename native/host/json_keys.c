@@ -161,7 +161,7 @@ enum json_key_result json_keys_add(struct json_keys *keys, struct json_key *key,
 
 void json_keys_forget(struct json_keys *keys, size_t first)
 {
-	/* The last one in is the first one out, so no longer chain of collisions runs over the slot that becomes free. */
+	/* The last one in is the first one out, so no chain of collisions runs over the slot that becomes free. */
 	while (keys->count > first)
 		keys->table[keys->stack[--keys->count].slot] = 0;
 }

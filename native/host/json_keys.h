@@ -1,6 +1,6 @@
 /*
- * The keys of all objects that are open while a JSON text is scanned, to find duplicates: a stack, and a hash table over
- * it. Keys go in and out in stack order, so that an entry can be taken out of the table without a trace.
+ * The keys of all objects that are open while a JSON text is scanned, to find duplicates: a stack, and a hash table
+ * over it. Keys go in and out in stack order, so that an entry can be taken out of the table without a trace.
  */
 #ifndef TSRUNC_HOST_JSON_KEYS_H
 #define TSRUNC_HOST_JSON_KEYS_H

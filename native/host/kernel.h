@@ -20,7 +20,8 @@
 
 /* clone3(2) */
 struct kernel_clone_args {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
 };
 #define KERNEL_CLONE_VM 0x100u
 #define KERNEL_CLONE_PIDFD 0x1000u
@@ -36,8 +37,8 @@ struct kernel_clone_args {
 #define KERNEL_CLONE_NEWPID 0x20000000u
 #define KERNEL_CLONE_NEWNET 0x40000000u
 #define KERNEL_NAMESPACES \
-	(KERNEL_CLONE_NEWTIME | KERNEL_CLONE_NEWNS | KERNEL_CLONE_NEWCGROUP | KERNEL_CLONE_NEWUTS | KERNEL_CLONE_NEWIPC | \
-	 KERNEL_CLONE_NEWUSER | KERNEL_CLONE_NEWPID | KERNEL_CLONE_NEWNET)
+	(KERNEL_CLONE_NEWTIME | KERNEL_CLONE_NEWNS | KERNEL_CLONE_NEWCGROUP | KERNEL_CLONE_NEWUTS | \
+	 KERNEL_CLONE_NEWIPC | KERNEL_CLONE_NEWUSER | KERNEL_CLONE_NEWPID | KERNEL_CLONE_NEWNET)
 
 /* openat2(2) */
 struct kernel_open_how {

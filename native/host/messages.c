@@ -1,8 +1,6 @@
 /* The runtime's half of the dialogue with init; see native/include/protocol.h. */
 #include "host.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -30,22 +28,6 @@ static int descriptor_of(struct msghdr *message)
 	return fd;
 }
 
-/* MESSAGE_TIMES carries numbers: told as decimals, separated by blanks. */
-static struct hv times_as_text(struct arena *arena, const char *bytes, size_t length)
-{
-	size_t count = length / sizeof(uint64_t), used = 0, room = count * 21 + 1;
-	char *text = arena_alloc(arena, room);
-
-	for (size_t i = 0; text != NULL && i < count; i++) {
-		uint64_t time = 0;
-
-		for (size_t b = sizeof time; b-- > 0;)
-			time = time << 8 | (unsigned char)bytes[i * sizeof time + b];
-		used += (size_t)snprintf(text + used, room - used, i == 0 ? "%" PRIu64 : " %" PRIu64, time);
-	}
-	return text == NULL ? hv_none() : hv_str_len(text, used);
-}
-
 /* InitMessage of host.ts. Takes fd. */
 static int answer_message(struct host_call *call, const char *bytes, size_t length, int owned)
 {
@@ -70,8 +52,7 @@ static int answer_message(struct host_call *call, const char *bytes, size_t leng
 	item[1] = hv_int(head.op);
 	item[2] = hv_int(head.value);
 	item[3] = hv_str_copy(&call->arena, text, strlen(text));
-	item[4] = head.kind == MESSAGE_TIMES ? times_as_text(&call->arena, detail, left)
-					     : hv_str_copy(&call->arena, detail, left);
+	item[4] = hv_str_copy(&call->arena, detail, left);
 	if (item[3].kind == HV_NONE || item[4].kind == HV_NONE)
 		return host_no_memory(call);
 	item[5] = hv_int(fd_take(&fd));

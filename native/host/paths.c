@@ -147,7 +147,9 @@ int host_statFd(struct host_call *call)
 
 	if (arg_fd(call, 0, "fd", &fd) < 0)
 		return -1;
-	return fstat(fd, &result) < 0 ? host_fail(call, errno, "fstat", "descriptor %d", fd) : answer_stat(call, &result);
+	if (fstat(fd, &result) < 0)
+		return host_fail(call, errno, "fstat", "descriptor %d", fd);
+	return answer_stat(call, &result);
 }
 
 int host_filesystemType(struct host_call *call)
@@ -209,7 +211,7 @@ int host_chown(struct host_call *call)
 	return 0;
 }
 
-/* ---- fifos, locks -------------------------------------------------------------------------------------------------- */
+/* ---- fifos, locks ------------------------------------------------------------------------------------------------ */
 
 int host_makeFifo(struct host_call *call)
 {

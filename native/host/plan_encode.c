@@ -174,7 +174,7 @@ static int put_field(struct writer *w, enum field_kind kind, const struct hv *va
 	return 0;
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 static int put_op(struct writer *w, const struct hv *op)
 {
@@ -198,7 +198,8 @@ static int put_op(struct writer *w, const struct hv *op)
 			return -1;
 	}
 	if (given != 0)
-		return host_fail(w->call, EINVAL, "plan", "operation %zu (%s): more values than fields", w->op, w->op_name);
+		return host_fail(w->call, EINVAL, "plan", "operation %zu (%s): more values than fields", w->op,
+				 w->op_name);
 	store_u32(w->bytes + header, (uint32_t)op->list.items[0].integer);
 	store_u32(w->bytes + header + 4, (uint32_t)(w->length - header - PLAN_OP_HEADER_BYTES));
 	return 0;

@@ -57,7 +57,8 @@ int host_poll(struct host_call *call)
 	size_t count, found = 0;
 	int ready;
 
-	if (arg_list(call, 0, "fds", &items, &count) < 0 || arg_int(call, 1, "timeoutMs", -1, INT32_MAX, &timeout_ms) < 0)
+	if (arg_list(call, 0, "fds", &items, &count) < 0 ||
+	    arg_int(call, 1, "timeoutMs", -1, INT32_MAX, &timeout_ms) < 0)
 		return -1;
 	fds = arena_array(&call->arena, count + 1, sizeof *fds);
 	if (fds == NULL)
@@ -150,7 +151,8 @@ int host_getRlimit(struct host_call *call)
 	struct limits limits;
 	int64_t pid, resource;
 
-	if (arg_int(call, 0, "pid", 0, INT32_MAX, &pid) < 0 || arg_int(call, 1, "resource", 0, MAX_RESOURCE, &resource) < 0)
+	if (arg_int(call, 0, "pid", 0, INT32_MAX, &pid) < 0 ||
+	    arg_int(call, 1, "resource", 0, MAX_RESOURCE, &resource) < 0)
 		return -1;
 	if (syscall(SYS_prlimit64, (int)pid, (int)resource, NULL, &limits) < 0)
 		return host_fail(call, errno, "prlimit", "resource %" PRId64 " of %" PRId64, resource, pid);
@@ -168,8 +170,8 @@ int host_setRlimit(struct host_call *call)
 	int64_t pid, resource;
 
 	if (arg_int(call, 0, "pid", 0, INT32_MAX, &pid) < 0 ||
-	    arg_int(call, 1, "resource", 0, MAX_RESOURCE, &resource) < 0 || arg_u64(call, 2, "soft", &limits.soft) < 0 ||
-	    arg_u64(call, 3, "hard", &limits.hard) < 0)
+	    arg_int(call, 1, "resource", 0, MAX_RESOURCE, &resource) < 0 ||
+	    arg_u64(call, 2, "soft", &limits.soft) < 0 || arg_u64(call, 3, "hard", &limits.hard) < 0)
 		return -1;
 	if (syscall(SYS_prlimit64, (int)pid, (int)resource, &limits, NULL) < 0)
 		return host_fail(call, errno, "prlimit", "resource %" PRId64 " of %" PRId64, resource, pid);

@@ -77,7 +77,7 @@ int sealed_data(const char *name, const void *bytes, size_t len, const char **st
 	return fd < 0 ? -1 : fill(fd, bytes, len, 0, 0, step);
 }
 
-/* ---- without executable memfds ------------------------------------------------------------------------------------- */
+/* ---- without executable memfds ----------------------------------------------------------------------------------- */
 
 /* An unnamed file somewhere where programs may be run. */
 static int new_unnamed_file(void)

@@ -156,6 +156,6 @@ int host_exit(struct host_call *call)
 
 	if (arg_int(call, 0, "status", 0, 255, &status) < 0)
 		return -1;
-	/* No atexit handlers: nothing of ours is buffered, and tearing down an engine takes longer than most commands. */
+	/* Nothing of ours is buffered, and tearing down an engine takes longer than most commands. */
 	_exit((int)status);
 }

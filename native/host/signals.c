@@ -88,7 +88,7 @@ int signals_take(void)
 	return caught_event < 0 || read(caught_event, &count, sizeof count) < 0 ? 0 : last_caught;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 /* Rounded up, so that a wait never ends just before its moment and is made again for nothing. */
 static int milliseconds_until(int64_t until)
@@ -153,7 +153,7 @@ int wait_undisturbed(int fd, short events, int64_t until)
 	return ready;
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------------------ */
+/* ---- listening --------------------------------------------------------------------------------------------------- */
 
 #define SIGNALS 64
 

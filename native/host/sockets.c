@@ -97,7 +97,7 @@ int host_sendFd(struct host_call *call)
 	    arg_fd(call, 2, "fd", &fd) < 0)
 		return -1;
 	if (len == 0)
-		return host_fail(call, EINVAL, "argument", "text: not empty expected, as the descriptor travels with it");
+		return host_fail(call, EINVAL, "argument", "text: a byte for the descriptor to travel with expected");
 	socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (socket_fd < 0)
 		return host_fail(call, errno, "socket", "%s", "");

@@ -30,7 +30,7 @@ struct child {
 	const char *volatile failed;
 };
 
-/* ---- in the child -------------------------------------------------------------------------------------------------- */
+/* ---- in the child ------------------------------------------------------------------------------------------------ */
 
 CHILD_CODE static void give_up(struct child *c, const char *what)
 {
@@ -154,7 +154,7 @@ CHILD_CODE static long clone_and_run(struct kernel_clone_args *args, void (*run)
 	return result;
 }
 
-/* ---- in the parent ------------------------------------------------------------------------------------------------- */
+/* ---- in the parent ----------------------------------------------------------------------------------------------- */
 
 /* Removes a child that could not execute. */
 static void bury(int pidfd)

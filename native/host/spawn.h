@@ -23,8 +23,8 @@ struct spawn {
 };
 
 /*
- * Returns when the program runs: 0; or -1 with errno and `failed`, also for what failed in the child, which is gone then.
- * The program has no signal blocked, ignored or caught.
+ * Returns when the program runs: 0; or -1 with errno and `failed`, also for what failed in the child, which is gone
+ * then. The program has no signal blocked, ignored or caught.
  */
 int spawn(struct spawn *spawn, struct arena *arena);
 

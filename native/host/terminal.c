@@ -127,8 +127,9 @@ static bool empty(struct flow *flow, int fd, bool is_socket)
 	while (!is_empty(flow)) {
 		const char *bytes = flow->bytes + flow->start;
 		size_t length = flow->end - flow->start;
-		ssize_t put = is_socket ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : write(fd, bytes, length);
+		ssize_t put;
 
+		put = is_socket ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : write(fd, bytes, length);
 		if (put < 0)
 			return errno == EAGAIN || errno == EINTR;
 		flow->start += (size_t)put;
@@ -210,7 +211,7 @@ bool relay_drain(struct relay *relay)
 {
 	ssize_t got;
 
-	/* The kernel hands over all that was written before it says that there is no more (EIO), or nothing now (EAGAIN). */
+	/* The kernel hands over all that was written before it says: no more (EIO), or nothing now (EAGAIN). */
 	do {
 		put_output(relay);
 		if (!has_room(&relay->to_user))
