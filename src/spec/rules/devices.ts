@@ -14,7 +14,7 @@ export function checkDevices({ linux }: Config, { error }: Report): void {
     const at = `/linux/devices/${index}`;
     const report = (member: string, message: string): void =>
       error({ at: at + member, message, rule: "device", section });
-    const path = device.path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1");
+    const path = tidy(device.path);
     if (!path.startsWith("/")) report("/path", `must be an absolute path, not ${quote(device.path)}`);
     else if (path === "/" || path === "/dev") report("/path", `is ${quote(device.path)}, a directory`);
     if (device.type !== "p") checkNumbers(device, report);
@@ -24,6 +24,12 @@ export function checkDevices({ linux }: Config, { error }: Report): void {
     }
     byPath.set(path, device);
   });
+}
+
+/** Without doubled and trailing slashes. */
+function tidy(path: string): string {
+  if (!path.includes("//") && !path.endsWith("/")) return path;
+  return path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1");
 }
 
 function checkNumbers(device: Device, report: (member: string, message: string) => void): void {

@@ -10,19 +10,48 @@ import { findNamespace } from "./namespaces.ts";
 
 const section = "config.md#mounts";
 
+/** Reports a problem of one mount: where in it, what, and the rule's name. */
+type MountError = (member: string, message: string, rule: string) => void;
+
+// A config may have thousands of mounts, nearly all of them good: what is needed for an error only is made only then.
 export function checkMounts({ mounts = [], linux }: Config, facts: Facts, report: Report): void {
-  mounts.forEach((mount, index) => {
+  const userNamespace = findNamespace(linux, "user") !== undefined;
+  for (let index = 0; index < mounts.length; index++) {
+    const mount = mounts[index] as Mount;
     const at = `/mounts/${index}`;
-    const error = (member: string, message: string, rule: string): void =>
+    const error: MountError = (member, message, rule) =>
       report.error({ at: at + member, message: `${message} (${quote(mount.destination)})`, rule, section });
-    checkDestination(mount, at, report);
-    checkKind(mount, error);
-    checkIdmap(mount, at, findNamespace(linux, "user") !== undefined, facts, report);
+    const words = readWords(mount.options ?? []);
+    checkDestination(mount, words.bind, at, report);
+    checkSource(mount, words, error);
+    if (words.special || (words.bind && words.data)) checkOptions(mount, words.bind, error);
+    checkIdmap(mount, words, at, userNamespace, facts, report);
     if (facts.rootless) checkOwners(mount, linux?.uidMappings ?? [], linux?.gidMappings ?? [], error);
-  });
+  }
 }
 
-type MountError = (member: string, message: string, rule: string) => void;
+/** Which kinds of words a mount's options have. */
+interface Words {
+  /** The spec: a bind mount is one with this option, whatever its type */
+  bind: boolean;
+  remount: boolean;
+  idmap: boolean;
+  /** Words for the file system */
+  data: boolean;
+  /** Words that don't go with every type or every other word */
+  special: boolean;
+}
+
+function readWords(options: readonly string[]): Words {
+  const words = { bind: false, remount: false, idmap: false, data: false, special: false };
+  for (let index = 0; index < options.length; index++) {
+    const kind = mountOption(options[index] as string)?.kind;
+    if (kind === undefined) words.data = true;
+    else if (kind === "bind" || kind === "remount" || kind === "idmap") words[kind] = true;
+    else if (kind === "tmpcopyup" || kind === "copy-symlink" || kind === "dest-nofollow") words.special = true;
+  }
+  return words;
+}
 
 /** Below the container's /proc only these may be covered, as programs are lied to on purpose there (lxcfs). */
 const coverable: ReadonlySet<string> = new Set([
@@ -38,19 +67,19 @@ const coverable: ReadonlySet<string> = new Set([
   "/proc/sys/crypto/fips_enabled",
 ]);
 
-function checkDestination(mount: Mount, at: string, { error, warn }: Report): void {
-  const { destination, type } = mount;
+function checkDestination({ destination, type }: Mount, bind: boolean, at: string, { error, warn }: Report): void {
+  const path = cleanPath(destination);
+  if (path !== "/" && !path.startsWith("/proc") && destination.startsWith("/")) return;
   const report = (message: string): Problem => ({
     at: `${at}/destination`,
     message,
     rule: "mount-destination",
     section,
   });
-  const path = cleanPath(destination);
   if (destination === "") error(report("must not be empty"));
   else if (path === "/") error(report(`is ${quote(destination)}: a mount there would hide the root file system`));
   else if (!destination.startsWith("/")) warn(report(`is relative: ${quote(destination)} is taken from /`));
-  if (path === "/proc" && type !== "proc" && !isBind(mount)) {
+  if (path === "/proc" && type !== "proc" && !bind) {
     error(report(`${quote(destination)} cannot be mounted because it is not of type proc`));
   } else if (path.startsWith("/proc/") && !coverable.has(path)) {
     error(report(`${quote(destination)} cannot be mounted because it is inside /proc`));
@@ -68,41 +97,51 @@ function cleanPath(path: string): string {
   return `/${parts.join("/")}`;
 }
 
-/** The spec: a bind mount is one with this option, whatever its type. */
-function isBind({ options = [] }: Mount): boolean {
-  return options.includes("bind") || options.includes("rbind");
-}
-
-function checkKind(mount: Mount, error: MountError): void {
-  const { type = "", source = "", options = [] } = mount;
-  const bind = isBind(mount);
-  const remount = options.includes("remount");
-  if (bind && source === "") error("/source", "must be given for a bind mount", "mount-source");
-  if (!bind && !remount && (type === "bind" || type === "none" || type === "")) {
+function checkSource({ type = "", source = "" }: Mount, { bind, remount }: Words, error: MountError): void {
+  if (bind) {
+    if (source === "") error("/source", "must be given for a bind mount", "mount-source");
+  } else if ((type === "" || type === "bind" || type === "none") && !remount) {
     const what = type === "" ? "must be given" : `is ${quote(type)}`;
     error("/type", `${what}, as there is no option bind or rbind`, "mount-type");
   }
-  options.forEach((word, index) => {
-    const at = `/options/${index}`;
-    const kind = mountOption(word)?.kind;
-    if (kind === undefined && bind) {
-      const phrase = "bind mounts cannot have any filesystem-specific options applied";
-      error(at, `${phrase}: ${quote(word)}`, "bind-options");
-    } else if (kind === "tmpcopyup" && type !== "tmpfs") {
-      error(at, "tmpcopyup needs a tmpfs to copy into", "mount-options");
-    } else if (kind === "copy-symlink" && (options.includes("src-nofollow") || options.includes("dest-nofollow"))) {
-      error(at, "copy-symlink can't be combined with src-nofollow or dest-nofollow", "mount-options");
-    } else if (kind === "dest-nofollow" && ["proc", "sysfs", "devpts"].includes(type)) {
-      error(at, `dest-nofollow is refused for ${type}: its place must be a real directory`, "mount-options");
-    }
-  });
 }
 
-function checkIdmap(mount: Mount, at: string, userNamespace: boolean, { rootless }: Facts, report: Report): void {
-  const { uidMappings = [], gidMappings = [], options = [] } = mount;
+function checkOptions({ type = "", options = [] }: Mount, bind: boolean, error: MountError): void {
+  for (let index = 0; index < options.length; index++) {
+    const word = options[index] as string;
+    const message = optionProblem(word, type, options, bind);
+    if (message !== undefined) error(`/options/${index}`, message, "mount-options");
+  }
+}
+
+function optionProblem(word: string, type: string, options: readonly string[], bind: boolean): string | undefined {
+  switch (mountOption(word)?.kind) {
+    case undefined:
+      if (!bind) return undefined;
+      return `bind mounts cannot have any filesystem-specific options applied: ${quote(word)}`;
+    case "tmpcopyup":
+      return type === "tmpfs" ? undefined : "tmpcopyup needs a tmpfs to copy into";
+    case "copy-symlink":
+      if (!options.includes("src-nofollow") && !options.includes("dest-nofollow")) return undefined;
+      return "copy-symlink can't be combined with src-nofollow or dest-nofollow";
+    case "dest-nofollow":
+      if (type !== "proc" && type !== "sysfs" && type !== "devpts") return undefined;
+      return `dest-nofollow is refused for ${type}: its place must be a real directory`;
+    default:
+      return undefined;
+  }
+}
+
+function checkIdmap(
+  { uidMappings = [], gidMappings = [] }: Mount,
+  { bind, idmap }: Words,
+  at: string,
+  userNamespace: boolean,
+  { rootless }: Facts,
+  report: Report,
+): void {
   const mapped = uidMappings.length > 0 || gidMappings.length > 0;
-  const asked = options.includes("idmap") || options.includes("ridmap");
-  if (!mapped && !asked) return;
+  if (!mapped && !idmap) return;
   const error = (member: string, message: string): void =>
     report.error({ at: at + member, message, rule: "mount-idmap", section: "config.md#posix-platform-mounts" });
   if (uidMappings.length > 0 !== gidMappings.length > 0) {
@@ -110,7 +149,7 @@ function checkIdmap(mount: Mount, at: string, userNamespace: boolean, { rootless
     error(missing, "id-mapped mounts must have both uid and gid mappings specified");
   }
   if (!mapped && !userNamespace) error("/options", "idmap needs mappings, of the mount or of a user namespace");
-  if (!isBind(mount)) error("", "id-mapped mounts are only supported for bind-mounts");
+  if (!bind) error("", "id-mapped mounts are only supported for bind-mounts");
   if (rootless) error("", "id-mapped mounts are not supported for rootless containers");
   checkMappings(`${at}/uidMappings`, uidMappings, report.error);
   checkMappings(`${at}/gidMappings`, gidMappings, report.error);

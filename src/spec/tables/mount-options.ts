@@ -79,12 +79,16 @@ const others: { readonly [word: string]: MountOption } = {
 };
 
 // Most words come many times in one config, and twice: when it is checked and when its plan is made.
-const seen = new Map<string, MountOption | undefined>();
+const seen = new Map<string, MountOption | "of the file system">();
 
 /** What a word of `options` means; undefined for one that goes to the file system. */
 export function mountOption(word: string): MountOption | undefined {
-  if (!seen.has(word)) seen.set(word, lookUp(word));
-  return seen.get(word);
+  let option = seen.get(word);
+  if (option === undefined) {
+    option = lookUp(word) ?? "of the file system";
+    seen.set(word, option);
+  }
+  return option === "of the file system" ? undefined : option;
 }
 
 function lookUp(word: string): MountOption | undefined {
