@@ -11,7 +11,10 @@ const programs = readdirSync(join(repository, "test", "native"))
   .map((name) => basename(name, ".c"));
 
 beforeAll(() => {
-  execFileSync(join(repository, "tools", "build.sh"), ["asan"], { cwd: repository, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(join(repository, "tools", "build.sh"), ["asan"], {
+    cwd: repository,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }, 300_000);
 
 test.each(programs)("%s", (program) => {
