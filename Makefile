@@ -161,12 +161,12 @@ fuzz: $(programs_fuzz) ## run each program of test/fuzz for FUZZ_SECONDS
 
 build/asan/test/%: test/%.c build/asan/libhost.a build/asan/libinit.a build/obj/embed-init.o Makefile
 	@mkdir -p $(@D)
-	$(CC) $(asan_flags) $(filter %.c %.a %.o, $^) -lm -o $@
+	$(CC) $(asan_flags) $(filter %.c %.o, $^) -Wl,--start-group $(filter %.a, $^) -Wl,--end-group -lm -o $@
 
 # This one has another program in the place of init, which tells what it was given.
 build/asan/test/native/host_launch: test/native/host_launch.c build/asan/libhost.a build/asan/standin/embed-init.o Makefile
 	@mkdir -p $(@D)
-	$(CC) $(asan_flags) $(filter %.c %.a %.o, $^) -lm -o $@
+	$(CC) $(asan_flags) $(filter %.c %.o, $^) -Wl,--start-group $(filter %.a, $^) -Wl,--end-group -lm -o $@
 
 build/asan/standin/embed-init.o: native/embed-init.S build/asan/standin/tsrunc-init
 	$(CC) -Wa,-I,build/asan/standin -c $< -o $@

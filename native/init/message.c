@@ -13,7 +13,8 @@ union control_buffer {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-void message_send(struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
+/* Sends one message. Returns 0, or -1 when there is no channel or nobody at its other end. */
+static int try_send(const struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
 {
 	char buffer[MESSAGE_MAX];
 	struct init_message header = {.kind = (uint32_t)kind, .op = in->op, .value = value};
@@ -24,7 +25,7 @@ void message_send(struct init *in, enum message_kind kind, int value, const char
 	ssize_t sent;
 
 	if (in->control < 0)
-		return;
+		return -1;
 	memcpy(buffer, &header, sizeof(header));
 	text_add_bytes(&words, call, strlen(call) + 1);
 	text_add(&words, detail);
@@ -40,8 +41,13 @@ void message_send(struct init *in, enum message_kind kind, int value, const char
 	do
 		sent = sendmsg(in->control, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && !in->committed)
-		_exit(1); /* nobody is there to hear of it */
+	return sent < 0 ? -1 : 0;
+}
+
+void message_send(struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
+{
+	if (try_send(in, kind, value, call, detail, fd) < 0 && !in->committed)
+		_exit(1); /* no commit, no life */
 }
 
 /* Takes the descriptor out of a received message, -1 if there is none. More than one can't come: no room for it. */
@@ -141,9 +147,8 @@ static void tell_stderr(const struct failure *why)
 void message_die(struct init *in, const struct failure *why)
 {
 	signal(SIGPIPE, SIG_IGN);
-	if (in->control >= 0)
-		message_send(in, MESSAGE_FAILED, why->err, why->call, why->detail, -1);
-	else if (in->status < 0 || tell_status(in, why) < 0)
+	if (try_send(in, MESSAGE_FAILED, why->err, why->call, why->detail, -1) < 0 && in->committed &&
+	    (in->status < 0 || tell_status(in, why) < 0))
 		tell_stderr(why);
 	_exit(255);
 }
