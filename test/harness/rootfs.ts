@@ -30,6 +30,7 @@ function ownBusybox(): string {
   const path = join(buildDirectory, "busybox");
   if (existsSync(path)) return path;
   const temporary = `${path}.${process.pid}`;
+  mkdirSync(buildDirectory, { recursive: true });
   copyFileSync(BUSYBOX, temporary);
   renameSync(temporary, path);
   return path;
