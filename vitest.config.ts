@@ -4,8 +4,16 @@ import { Summary } from "./tools/test-summary.ts";
 
 const seconds = 1000;
 
-/** Tests that start containers: real processes and mounts, so few files at a time, and patience on a busy machine. */
-const privileged = { fileParallelism: false, testTimeout: 30 * seconds, hookTimeout: 60 * seconds };
+/**
+ * Tests that start containers: real processes and mounts, so one file at a time, after the others, and with patience on
+ * a busy machine.
+ */
+const privileged = {
+  fileParallelism: false,
+  sequence: { groupOrder: 1 },
+  testTimeout: 30 * seconds,
+  hookTimeout: 60 * seconds,
+};
 
 export default defineConfig({
   // As tools/bundle.js does for src/cli/release.ts.
