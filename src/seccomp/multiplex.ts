@@ -48,12 +48,21 @@ const calls = { socketcall: socketCalls, ipc: ipcCalls } as const;
 
 /** The rules that hold for a multiplexer: its own, and those of the calls behind it. */
 export function multiplexedRules({ rules, defaultAction }: RuleSet, through: Multiplexer): readonly Rule[] {
-  return rules
-    .filter(({ action }) => action !== defaultAction)
-    .flatMap((rule) => rule.names.flatMap((name) => (name === through ? [rule] : behind(rule, calls[through][name]))));
+  const plain = new Set<string>();
+  return rules.flatMap((rule) =>
+    rule.action === defaultAction
+      ? []
+      : rule.names.flatMap((name) => {
+          // As everywhere, the first rule without conditions ends the matter for a call.
+          if (plain.has(name)) return [];
+          if (rule.conditions.length === 0) plain.add(name);
+          return name === through ? [rule] : behind(rule, name, through);
+        }),
+  );
 }
 
-function behind(rule: Rule, call: number | undefined): readonly Rule[] {
+function behind(rule: Rule, name: string, through: Multiplexer): readonly Rule[] {
+  const call = Object.hasOwn(calls[through], name) ? calls[through][name] : undefined;
   if (call === undefined) return [];
   const all = 0xffffffff;
   const which: Condition = {
@@ -64,5 +73,11 @@ function behind(rule: Rule, call: number | undefined): readonly Rule[] {
     maskHigh: all,
     maskLow: all,
   };
-  return [{ ...rule, conditions: [which, ...rule.conditions.filter(({ index }) => index !== 0)] }];
+  return [
+    {
+      ...rule,
+      names: [`${name} (through ${through})`],
+      conditions: [which, ...rule.conditions.filter(({ index }) => index !== 0)],
+    },
+  ];
 }

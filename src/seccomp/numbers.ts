@@ -32,26 +32,30 @@ export function rangesOf(arch: Architecture, x32: Architecture | undefined, poli
   if (x32 !== undefined) {
     const beyondX32 = addCalls(ranges, x32, policy);
     // Bit 31 makes no difference; it is bit 30 that tells x32 apart.
-    ranges.add(0x80000000, beyond);
-    ranges.add(0xc0000000, beyondX32);
+    ranges.add(0x80000000, beyond ?? 0);
+    ranges.add(0xc0000000, beyondX32 ?? 0);
     return ranges;
   }
   const foreign = policy.outcomes.leaves.action(actions.SCMP_ACT_KILL_PROCESS);
   ranges.add(x32Bit, foreign);
-  ranges.add(0x80000000, beyond);
+  ranges.add(0x80000000, beyond ?? foreign);
   ranges.add(0xc0000000, foreign);
   // Number -1 is a tracer's way to skip a call, and no call of x32.
   ranges.add(0xffffffff, 0);
   return ranges;
 }
 
-/** The calls of an architecture, and what is beyond the newest one the profile names. Returns what that is. */
-function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf {
+/**
+ * Adds the calls of an architecture and, where newer ones are special, what is beyond the newest the profile names.
+ * @returns what is special about those
+ */
+function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf | undefined {
   const outcomes = withMultiplexers(arch, policy);
   let newest = -1;
   for (const { base, places } of callTables(arch.table)) {
     const first = arch.base + base;
     let last = unnamed;
+    ranges.add(first, 0);
     for (let at = 0; at < places.length; at++) {
       const outcome = outcomes[places.charCodeAt(at)] as number;
       if (outcome === last) continue;
@@ -63,10 +67,9 @@ function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf {
     ranges.add(first + places.length, 0);
   }
   // As runc has it, a profile that names no call but number 0 doesn't know the architecture.
-  if (newest <= arch.base) return 0;
-  const beyond = policy.newer ?? 0;
-  ranges.endAt(newest + 1, beyond);
-  return beyond;
+  if (policy.newer === undefined || newest <= arch.base) return undefined;
+  ranges.endAt(newest + 1, policy.newer);
+  return policy.newer;
 }
 
 function leafOf(outcome: number, { bits }: Architecture, { outcomes: { leaves } }: Policy): Leaf {

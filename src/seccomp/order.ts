@@ -46,58 +46,58 @@ function narrow(rule: Rule): Rule {
 
 /** Engines repeat rules; a second copy would only cost instructions. */
 function withoutCopies(rules: readonly Rule[]): readonly Rule[] {
-  return rules.filter((rule, i) => !rules.slice(0, i).some((before) => sameConditions(before, rule)));
+  return rules.filter((rule, i) => !rules.slice(0, i).some((before) => covers(before, rule)));
 }
 
-function sameConditions({ conditions: a }: Rule, { conditions: b }: Rule): boolean {
+function sameCondition(one: Condition, other: Condition): boolean {
   return (
-    a.length === b.length &&
-    a.every((one, i) => {
-      const other = b[i] as Condition;
-      return (
-        one.index === other.index &&
-        one.op === other.op &&
-        one.high === other.high &&
-        one.low === other.low &&
-        one.maskHigh === other.maskHigh &&
-        one.maskLow === other.maskLow
-      );
-    })
+    one.index === other.index &&
+    one.op === other.op &&
+    one.high === other.high &&
+    one.low === other.low &&
+    one.maskHigh === other.maskHigh &&
+    one.maskLow === other.maskLow
   );
 }
 
+interface Placed {
+  readonly rule: Rule;
+  readonly path: readonly Level[];
+}
+
+/** The rules in the order they are asked, without those an earlier one always answers for. */
 function sorted(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
-  const order: { readonly rule: Rule; readonly path: readonly Level[] }[] = [];
+  let order: readonly Placed[] = [];
   for (const rule of rules) {
     const path = rule.conditions.flatMap((condition) => levels(condition, bits));
     const place = placeFor(rule, path, order);
-    if (place >= 0) order.splice(place, 0, { rule, path });
+    const before = order.slice(0, place);
+    if (before.some((other) => covers(other.rule, rule))) continue;
+    const after = order.slice(place).filter((other) => !covers(rule, other.rule));
+    order = [...before, { rule, path }, ...after];
   }
   return order.map(({ rule }) => rule);
 }
 
-/** Where a rule goes in the list, or -1 if a shorter one that always matches first is there already. */
-function placeFor(
-  rule: Rule,
-  path: readonly Level[],
-  order: readonly { readonly rule: Rule; readonly path: readonly Level[] }[],
-): number {
+/** Whether a rule matches whenever another does, because it has the same conditions or fewer. */
+function covers({ conditions }: Rule, other: Rule): boolean {
+  return conditions.every((one) => other.conditions.some((theirs) => sameCondition(one, theirs)));
+}
+
+/** Where a rule goes in the list. */
+function placeFor(rule: Rule, path: readonly Level[], order: readonly Placed[]): number {
   let deepest = 0;
   for (let at = 0; at < order.length; at++) {
-    const { rule: other, path: theirs } = order[at] as { rule: Rule; path: readonly Level[] };
+    const { rule: other, path: theirs } = order[at] as Placed;
     const shared = sharedLevels(path, theirs);
     // Behind the last rule of the branch this one belongs to.
     if (shared < deepest) return at;
     deepest = shared;
-    if (shared === theirs.length && sameBranches(other, rule)) {
-      if (other.action === rule.action || shared < path.length) return -1;
-      throw contradiction(rule, other);
-    }
     if (shared === path.length) {
-      if (sameBranches(rule, other) && other.action !== rule.action) throw contradiction(rule, other);
-      return at;
-    }
-    if (shared < theirs.length && goesBefore(path[shared] as Level, theirs[shared] as Level)) return at;
+      if (other.action !== rule.action && covers(rule, other)) throw contradiction(rule, other);
+      // The shorter of two paths goes first; of two opposites, say "equal" and "not equal", the older.
+      if (shared < theirs.length) return at;
+    } else if (shared < theirs.length && goesBefore(path[shared] as Level, theirs[shared] as Level)) return at;
   }
   return order.length;
 }
@@ -107,11 +107,6 @@ function contradiction(rule: Rule, other: Rule): UserError {
     `seccomp: a rule for ${rule.names.join(", ")} contradicts rule ${other.source}, which has the same conditions`,
     { at: `/linux/seccomp/syscalls/${rule.source}` },
   );
-}
-
-/** Whether the shorter rule's conditions are the beginning of the longer one's, not merely the same comparisons. */
-function sameBranches(shorter: Rule, longer: Rule): boolean {
-  return shorter.conditions.every(({ op }, i) => op === longer.conditions[i]?.op);
 }
 
 function sharedLevels(a: readonly Level[], b: readonly Level[]): number {

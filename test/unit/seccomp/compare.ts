@@ -1,9 +1,9 @@
 // Runs our program and libseccomp's on the same calls: every number there is, and arguments around each compared value.
+import { UserError } from "../../../src/errors.ts";
 import { compileSeccomp } from "../../../src/seccomp/compile.ts";
 import { interpret } from "../../../src/seccomp/interpret.ts";
 import {
   type Architecture,
-  actions,
   architectures,
   families,
   type LinuxSeccomp,
@@ -17,6 +17,7 @@ export interface Call {
   readonly audit: number;
   readonly number: number;
   readonly args: readonly bigint[];
+  readonly name: string | undefined;
 }
 
 export interface Difference extends Call {
@@ -27,10 +28,13 @@ export interface Difference extends Call {
 const ENOSYS = 0x50026;
 const word = 0xffffffffffffffffn;
 
+const tables = new Map<string, ReadonlyMap<string, number>>();
 const placeNames = new Map([...namePlaces()].map(([name, place]) => [place, name]));
 
 /** Numbers of an architecture by name, without those of the multiplexers' calls that have none. */
 export function numbersOf(arch: string): ReadonlyMap<string, number> {
+  const known = tables.get(arch);
+  if (known !== undefined) return known;
   const { table, base } = architectures[arch as keyof typeof architectures];
   const numbers = new Map<string, number>();
   for (const { base: offset, places } of callTables(table))
@@ -38,26 +42,49 @@ export function numbersOf(arch: string): ReadonlyMap<string, number> {
       const name = placeNames.get(places.charCodeAt(at));
       if (name !== undefined) numbers.set(name, base + offset + at);
     }
+  tables.set(arch, numbers);
   return numbers;
 }
 
-/** Where both disagree. `except` names calls that have no common meaning. */
+/**
+ * Where both disagree. Left out is what libseccomp refuses (for that runc would refuse the profile), and `except`.
+ * A profile we refuse must be one it refuses, too.
+ */
 export function differences(
   profile: LinuxSeccomp,
   machine: Machine,
   except: (name: string) => boolean = () => false,
 ): Difference[] {
-  const ours = compileSeccomp(profile, { arch: machine }).program;
   const theirs = oracle(profile, machine);
+  const ours = compileUnlessContradicting(profile, machine, theirs.refused);
+  const isNew = stub(profile, machine);
   const found: Difference[] = [];
-  for (const call of callsFor(profile, machine)) {
-    const name = nameOf(call);
-    if (name !== undefined && (theirs.refused.has(name) || except(name))) continue;
-    const mine = interpret(ours, call).value;
-    const reference = stub(profile, machine, call) ? ENOSYS : interpret(theirs.program, call).value;
+  const refused = new Set([...theirs.refused].flatMap((name) => [name, muxed.get(name) ?? name]));
+  for (const call of ours === undefined ? [] : callsFor(profile, machine)) {
+    if (call.name !== undefined && (refused.has(call.name) || except(call.name))) continue;
+    const mine = interpret(ours as Uint8Array, call).value;
+    const reference = isNew(call) ? ENOSYS : interpret(theirs.program, call).value;
     if (mine !== reference) found.push({ ...call, ours: mine.toString(16), theirs: reference.toString(16) });
   }
   return found;
+}
+
+function compileUnlessContradicting(
+  profile: LinuxSeccomp,
+  machine: Machine,
+  refused: ReadonlySet<string>,
+): Uint8Array | undefined {
+  try {
+    return compileSeccomp(profile, { arch: machine }).program;
+  } catch (error) {
+    if (error instanceof UserError && error.message.includes("contradicts") && refused.size > 0) return undefined;
+    throw error;
+  }
+}
+
+/** The call that multiplexes this one on some architectures, or the call itself. */
+export function multiplexerOf(name: string): string {
+  return muxed.get(name) ?? name;
 }
 
 /** Every number of every architecture the machine can report, and some beyond; with arguments where they matter. */
@@ -76,13 +103,13 @@ export function* callsFor(profile: LinuxSeccomp, machine: Machine): Generator<Ca
     const numbers = numbersOf(arch);
     const byNumber = new Map([...numbers].map(([name, number]) => [number, name]));
     for (const number of interestingNumbers(base, byNumber.keys())) {
-      yield { arch, audit, number, args: [] };
       const name = byNumber.get(number);
+      yield { arch, audit, number, args: [], name };
       const values = name === undefined ? undefined : conditional.get(name);
-      if (values !== undefined) for (const args of combinations(values)) yield { arch, audit, number, args };
+      if (values !== undefined) for (const args of combinations(values)) yield { arch, audit, number, args, name };
     }
   }
-  yield { arch: "foreign", audit: 0xc00000f3, number: 0, args: [] };
+  yield { arch: "foreign", audit: 0xc00000f3, number: 0, args: [], name: undefined };
 }
 
 function interestingNumbers(base: number, known: Iterable<number>): number[] {
@@ -127,30 +154,29 @@ function* combinations(values: readonly (readonly bigint[])[]): Generator<bigint
   }
 }
 
-function nameOf({ arch, number }: Call): string | undefined {
-  if (arch === "foreign") return undefined;
-  for (const [name, known] of numbersOf(arch)) if (known === number) return name;
-  return undefined;
-}
-
 /** runc's rule for calls newer than the profile: numbers above the highest one it names, by architecture. */
-function stub(profile: LinuxSeccomp, machine: Machine, { audit, number }: Call): boolean {
-  if (["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"].includes(profile.defaultAction)) return false;
-  const isX32 = audit === architectures.SCMP_ARCH_X86_64.audit && (number & 0x40000000) !== 0;
+function stub(profile: LinuxSeccomp, machine: Machine): (call: Call) => boolean {
+  if (["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"].includes(profile.defaultAction)) return () => false;
   const covered = [families[machine][0], ...(profile.architectures ?? [])];
-  const arch = families[machine].find(
-    (one) => architectures[one].audit === audit && (one === "SCMP_ARCH_X32") === isX32 && covered.includes(one),
-  );
-  if (arch === undefined) return false;
-  const numbers = numbersOf(arch);
-  const named = (profile.syscalls ?? []).flatMap(({ names }) => names);
-  // Through a multiplexer, a call is named even where it has no number of its own.
-  const through = (name: string) => ("multiplexes" in architectures[arch] ? (muxed.get(name) ?? name) : name);
-  const newest = Math.max(
-    architectures[arch].base,
-    ...named.flatMap((name) => [numbers.get(name) ?? 0, numbers.get(through(name)) ?? 0]),
-  );
-  return newest > architectures[arch].base && number > newest;
+  const names = (profile.syscalls ?? []).flatMap((entry) => entry.names);
+  const newest = new Map<string, number>();
+  for (const arch of families[machine].filter((one) => covered.includes(one))) {
+    const numbers = numbersOf(arch);
+    // Through a multiplexer, a call is named even where it has no number of its own.
+    const through = (name: string) => ("multiplexes" in architectures[arch] ? (muxed.get(name) ?? name) : name);
+    newest.set(
+      arch,
+      Math.max(...names.flatMap((name) => [numbers.get(name) ?? 0, numbers.get(through(name)) ?? 0]), 0),
+    );
+  }
+  return ({ audit, number }) => {
+    const x32 = audit === architectures.SCMP_ARCH_X86_64.audit && (number & 0x40000000) !== 0;
+    const arch = [...newest.keys()].find(
+      (one) => architectures[one as keyof typeof architectures].audit === audit && (one === "SCMP_ARCH_X32") === x32,
+    );
+    const limit = newest.get(arch ?? "") ?? 0;
+    return limit > architectures[arch as keyof typeof architectures]?.base && number > limit;
+  };
 }
 
 const muxed = new Map<string, string>([
@@ -164,8 +190,3 @@ const muxed = new Map<string, string>([
     .split(" ")
     .map((name) => [name, "ipc"] as const),
 ]);
-
-/** Whether a return value lets the call happen. */
-export function allows(value: number): boolean {
-  return value === actions.SCMP_ACT_ALLOW;
-}

@@ -1,8 +1,8 @@
 // The engines' default profiles: our filter must decide as libseccomp's does, for every call there is.
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { LinuxSeccomp, Machine } from "../../../src/seccomp/profile.ts";
+import type { Machine } from "../../../src/seccomp/profile.ts";
 import { differences } from "./compare.ts";
+import { readProfile } from "./fixtures.ts";
 
 const profiles: readonly (readonly [file: string, machine: Machine])[] = [
   ["podman", "x86_64"],
@@ -11,10 +11,6 @@ const profiles: readonly (readonly [file: string, machine: Machine])[] = [
   ["docker-caps", "x86_64"],
   ["containerd", "x86_64"],
 ];
-
-export function readProfile(name: string): LinuxSeccomp {
-  return JSON.parse(readFileSync(new URL(`../../fixtures/seccomp/${name}.json`, import.meta.url), "utf8"));
-}
 
 describe.each(profiles)("the default profile of %s on %s", (file, machine) => {
   const profile = readProfile(file);

@@ -63,9 +63,11 @@ export function oracle(profile: LinuxSeccomp, machine: Machine): OracleFilter {
       if (arch !== "SCMP_ARCH_X86_64") must(archAdd(ctx, tokens[arch]), arch);
     if (machine !== "x86_64") must(archRemove(ctx, tokens["SCMP_ARCH_X86_64"]), "native");
     const calls = (profile.syscalls ?? []).flatMap((entry) => entry.names.map((name) => ({ name, entry })));
-    if (calls.length > 32) must(attrSet(ctx, attributes.optimize, 2), "optimize");
     const refused = new Set<string>();
     for (const { name, entry } of calls) if (!addRules(ctx, name, entry, byDefault)) refused.add(name);
+    // runc asks for the tree from 33 calls on. Without it libseccomp 2.5 forgets to load the call's number on 32-bit
+    // architectures when the first rule is for a call they lack, and everything gets the default action there.
+    if (calls.length > 0) must(attrSet(ctx, attributes.optimize, 2), "optimize");
     return { program: exported(ctx), refused };
   } finally {
     release(ctx);
