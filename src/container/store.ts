@@ -119,12 +119,12 @@ function lockDirectory(directory: string, timeoutMs = 10_000): number {
 
 /** Writes the intent; it is rewritten once, with init's pid. */
 export function writeIntent(store: Store, intent: Intent): void {
-  host.writeAtomic(`${directoryOf(store, intent.id)}/intent.json`, JSON.stringify(intent), 0o600, true);
+  host.writeAtomic(`${directoryOf(store, intent.id)}/intent.json`, JSON.stringify(intent), 0o600, false);
 }
 
 /** The last step of create: from here the container is a container. */
 export function writeState(store: Store, intent: Intent): void {
-  host.writeAtomic(`${directoryOf(store, intent.id)}/state.json`, JSON.stringify(intent), 0o600, true);
+  host.writeAtomic(`${directoryOf(store, intent.id)}/state.json`, JSON.stringify(intent), 0o600, false);
 }
 
 /** Keeps the configuration's text, which later commands use instead of the bundle's. */
