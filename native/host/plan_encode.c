@@ -247,6 +247,8 @@ static uint32_t slots_named(const struct hv *bytes)
 			named = (uint64_t)op.as.join.slot + 1;
 		} else if (op.number == OP_preserve) {
 			named = (uint64_t)op.as.preserve.first + op.as.preserve.count;
+		} else if (op.number == OP_join_cgroup) {
+			named = (uint64_t)op.as.join_cgroup.first + op.as.join_cgroup.count;
 		} else if (op.number == OP_wait_start) {
 			uint32_t status = op.as.wait_start.status_slot;
 
