@@ -25,10 +25,6 @@ const arbitraries: Readonly<Record<FieldKind, fc.Arbitrary<unknown>>> = {
 const slot = fc.nat({ max: 30000 });
 const slotFields: readonly string[] = ["slot", "statusSlot", "first", "count"];
 
-/** Slots are checked against how many descriptors there can be. */
-const slot = fc.nat({ max: 100 });
-const slotFields = ["slot", "statusSlot", "first", "count"];
-
 const operation = fc.oneof(
   ...Object.entries(opShapes).map(([op, [, fields]]) =>
     fc
