@@ -236,7 +236,7 @@ static int scan_number(struct scanner *s)
 		}
 		return add_found(s, start, (size_t)(s->at - start));
 	}
-	/* JSON.parse makes the same of 1.0 and 1e0 as of 1; no document we read has fractions, so they are listed too. */
+	/* JSON.parse makes the same of 1.0 and 1e0 as of 1; no document of ours has fractions, so they are listed. */
 	if (*start == '-' && *digits == '0')
 		return add_found(s, start, (size_t)(s->at - start));
 	if (count < exact_digits || (count == exact_digits && memcmp(digits, largest_exact, count) <= 0))

@@ -44,6 +44,8 @@ struct writer {
 	/* for failures */
 	size_t op;
 	const char *op_name, *field_name;
+	/* how many slots the operations name; where the range begins whose count comes next */
+	uint64_t slots, first;
 };
 
 static int bad_field(struct writer *w, const char *expected)
@@ -128,6 +130,21 @@ static int put_number(struct writer *w, const struct hv *value, uint64_t max, si
 	return 0;
 }
 
+/* Whichever operation it is: fields of these names are slots. */
+static void note_slot(struct writer *w, uint64_t value)
+{
+	uint64_t named = 0;
+
+	if (strcmp(w->field_name, "slot") == 0 || strcmp(w->field_name, "status_slot") == 0)
+		named = value + 1;
+	else if (strcmp(w->field_name, "first") == 0)
+		w->first = value;
+	else if (strcmp(w->field_name, "count") == 0)
+		named = w->first + value;
+	if (named > w->slots)
+		w->slots = named;
+}
+
 static int put_str(struct writer *w, const struct hv *value)
 {
 	if (value->kind != HV_STR || memchr(value->str.ptr, '\0', value->str.len) != NULL)
@@ -155,7 +172,10 @@ static int put_field(struct writer *w, enum field_kind kind, const struct hv *va
 {
 	switch (kind) {
 	case FIELD_u32:
-		return put_number(w, value, UINT32_MAX, 4);
+		if (put_number(w, value, UINT32_MAX, 4) < 0)
+			return -1;
+		note_slot(w, (uint64_t)value->integer);
+		return 0;
 	case FIELD_u64:
 		return put_number(w, value, UINT64_MAX, 8);
 	case FIELD_str:
@@ -219,60 +239,28 @@ int plan_encode(struct host_call *call, const struct hv *ops, size_t count, uint
 	w.bytes = arena_alloc(&call->arena, w.room);
 	if (w.bytes == NULL)
 		return host_no_memory(call);
+	/* total and slots are filled in at the end */
 	if (put_u32(&w, PLAN_MAGIC) < 0 || put_u32(&w, PLAN_VERSION) < 0 || put_u32(&w, 0) < 0 ||
-	    put_u32(&w, (uint32_t)count) < 0 || put_u32(&w, slots) < 0 || put_u32(&w, flags) < 0)
+	    put_u32(&w, (uint32_t)count) < 0 || put_u32(&w, 0) < 0 || put_u32(&w, flags) < 0)
 		return -1;
 	for (w.op = 0; w.op < count; w.op++)
 		if (put_op(&w, &ops[w.op]) < 0)
 			return -1;
+	if (slots == PLAN_SLOTS_NAMED)
+		slots = w.slots > PLAN_MAX_SLOTS ? PLAN_MAX_SLOTS : (uint32_t)w.slots;
 	store_u32(w.bytes + HEADER_TOTAL, (uint32_t)w.length);
+	store_u32(w.bytes + HEADER_SLOTS, slots);
 	*bytes = hv_bytes(w.bytes, w.length);
 	return 0;
 }
 
-/* The slots that the operations name; there is nobody else to ask when nothing is launched. */
-static uint32_t slots_named(const struct hv *bytes)
-{
-	struct plan plan;
-	struct plan_op op;
-	const char *why;
-	uint32_t slots = 0;
-
-	if (plan_open(&plan, bytes->bytes.ptr, bytes->bytes.len, &why) < 0)
-		return 0;
-	while (plan_next(&plan, &op, &why) > 0) {
-		uint64_t named = 0;
-
-		if (op.number == OP_join) {
-			named = (uint64_t)op.as.join.slot + 1;
-		} else if (op.number == OP_preserve) {
-			named = (uint64_t)op.as.preserve.first + op.as.preserve.count;
-		} else if (op.number == OP_join_cgroup) {
-			named = (uint64_t)op.as.join_cgroup.first + op.as.join_cgroup.count;
-		} else if (op.number == OP_wait_start) {
-			uint32_t status = op.as.wait_start.status_slot;
-
-			named = (uint64_t)(op.as.wait_start.slot > status ? op.as.wait_start.slot : status) + 1;
-		}
-		if (named > slots)
-			slots = named > PLAN_MAX_SLOTS ? PLAN_MAX_SLOTS : (uint32_t)named;
-	}
-	return slots;
-}
-
 int host_encodePlan(struct host_call *call)
 {
-	struct hv *ops, bytes;
-	unsigned char *writable;
+	struct hv *ops;
 	size_t count;
 
-	if (arg_list(call, 0, "plan", &ops, &count) < 0 || plan_encode(call, ops, count, 0, 0, &bytes) < 0)
+	if (arg_list(call, 0, "plan", &ops, &count) < 0)
 		return -1;
-	writable = arena_alloc(&call->arena, bytes.bytes.len);
-	if (writable == NULL)
-		return host_no_memory(call);
-	memcpy(writable, bytes.bytes.ptr, bytes.bytes.len);
-	store_u32(writable + HEADER_SLOTS, slots_named(&bytes));
-	call->result = hv_bytes(writable, bytes.bytes.len);
-	return 0;
+	/* there are no descriptors to count: as many as the plan asks for */
+	return plan_encode(call, ops, count, PLAN_SLOTS_NAMED, 0, &call->result);
 }

@@ -4,6 +4,9 @@
 
 #include "host.h"
 
+/* As many slots as the operations name. */
+#define PLAN_SLOTS_NAMED UINT32_MAX
+
 /*
  * Encodes the operations [number, field...] into *bytes, which lie in the arena. EINVAL names the operation and field
  * at fault; E2BIG: larger than PLAN_MAX_BYTES.

@@ -15,7 +15,7 @@ enum { MOST = 4096 };
 
 static const char *const seeds[] = {
 	"{}",
-	"{\"ociVersion\":\"1.3.0\",\"process\":{\"args\":[\"sh\",\"-c\",\"echo\"],\"rlimits\":[{\"hard\":18446744073709551615}]}}",
+	"{\"ociVersion\":\"1.3.0\",\"process\":{\"args\":[\"sh\"],\"rlimits\":[{\"hard\":18446744073709551615}]}}",
 	"{\"a\":[1,-2,3.5e-7,true,false,null,\"\\u00e9\\ud83d\\ude00\\n\"],\"b/~\":{\"c\":{\"d\":[[[[]]]]}},\"\":{}}",
 	"{\"k1\":1,\"k2\":2,\"k3\":3,\"\\u006b4\":4,\"k5\":{\"k1\":1,\"k2\":[{\"k1\":1},{\"k1\":1}]}}",
 	" \t\r\n{ \"\xc3\xa9\xe2\x82\xac\" : [ 9007199254740993 , -9223372036854775808 ] } \n",
@@ -23,9 +23,9 @@ static const char *const seeds[] = {
 
 /* Pieces that matter to the scanner. */
 static const char *const pieces[] = {
-	"{",     "}",     "[",      "]",          ",",       ":",    "\"",   "\\",   "\\u",  "\\ud800", "\\udc00", "\\u0000",
-	"\\u0061", "a",   "\"a\":", "\"a\":1,",   "1",       "-",    "0",    ".",    "e+",   "true",    "null",    "\n",
-	"\x01",  "\xff",  "\xef\xbb\xbf", "9007199254740992", "[[[[[[[[", "]]]]]]]]", "{\"a\":{\"a\":", "}}",
+	"{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "\\udc00", "\\u0000", "\\u0061", "a", "\"a\":",
+	"\"a\":1,", "1", "-", "0", ".", "e+", "true", "null", "\n", "\x01", "\xff", "\xef\xbb\xbf", "9007199254740992",
+	"[[[[[[[[", "]]]]]]]]", "{\"a\":{\"a\":", "}}",
 };
 
 static uint64_t state;
@@ -104,8 +104,8 @@ static bool accepts(const char *text, size_t len)
 
 		for (size_t i = 0; i < len; i++)
 			lines += text[i] == '\n';
-		if (sscanf(call.failure.subject, "line %lu, column %lu: ", &line, &column) != 2 || line == 0 || line > lines ||
-		    column == 0 || column > len + 1)
+		if (sscanf(call.failure.subject, "line %lu, column %lu: ", &line, &column) != 2 || line == 0 ||
+		    line > lines || column == 0 || column > len + 1)
 			fault(call.failure.subject, text, len);
 	} else {
 		for (size_t i = 0; i < call.result.list.count; i++) {

@@ -40,11 +40,13 @@ static inline int call_host(struct host_call *call, int (*fn)(struct host_call *
 }
 
 #define LIST(...) \
-	((struct hv){.kind = HV_LIST, .list = {(struct hv[]){__VA_ARGS__}, sizeof((struct hv[]){__VA_ARGS__}) / sizeof(struct hv)}})
+	((struct hv){.kind = HV_LIST, \
+		     .list = {(struct hv[]){__VA_ARGS__}, sizeof((struct hv[]){__VA_ARGS__}) / sizeof(struct hv)}})
 
 static inline bool is_text(const struct hv *value, const char *text)
 {
-	return value->kind == HV_STR && value->str.len == strlen(text) && memcmp(value->str.ptr, text, value->str.len) == 0;
+	return value->kind == HV_STR && value->str.len == strlen(text) &&
+	       memcmp(value->str.ptr, text, value->str.len) == 0;
 }
 
 /* What failed, for messages. */
@@ -55,6 +57,14 @@ static inline const char *why(const struct host_call *call)
 	snprintf(text, sizeof text, "%s %s: errno %d", call->failure.call, call->failure.subject, call->failure.err);
 	return text;
 }
+
+/* The call must fail with this errno. */
+#define FAILS(error, name, ...) \
+	do { \
+		struct host_call failing; \
+		CHECK(CALL(&failing, name, __VA_ARGS__) < 0 && failing.failure.err == (error), "%s", why(&failing)); \
+		host_call_end(&failing); \
+	} while (0)
 
 /* How many descriptors this process has open. */
 static inline int open_descriptors(void)

@@ -29,7 +29,7 @@ static void expect(const char *script, const char *input, int64_t status, const 
 
 	CHECK(run(&call, script, input, 0) == 0, "%s: %s", script, why(&call));
 	if (call.result.kind == HV_LIST) {
-		CHECK(output(&call, 0)->integer == status, "%s: outcome %lld", script, (long long)output(&call, 0)->integer);
+		CHECK(output(&call, 0)->integer == status, "%s: outcome %d", script, (int)output(&call, 0)->integer);
 		CHECK(is_text(output(&call, 1), out), "%s: stdout %s", script, output(&call, 1)->str.ptr);
 		CHECK(is_text(output(&call, 2), err), "%s: stderr %s", script, output(&call, 2)->str.ptr);
 	}
@@ -50,8 +50,8 @@ static void gives_exactly_what_it_should(void)
 	expect("tr '\\0' '\\n' </proc/$$/environ; pwd", "", 0, "PATH=/usr/bin:/bin\n/tmp\n", "");
 	/* 0, 1, 2 and the folder that ls reads */
 	expect("ls /proc/self/fd", "", 0, "0\n1\n2\n3\n", "");
-	expect("grep -E '^Sig(Blk|Ign)' /proc/self/status", "", 0, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
-	       "");
+	expect("grep -E '^Sig(Blk|Ign)' /proc/self/status", "", 0,
+	       "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", "");
 	/* its own session and process group */
 	expect("set -- $(cut -d' ' -f5,6 /proc/$$/stat); [ $1 = $$ ] && [ $2 = $$ ]", "", 0, "", "");
 	expect("kill -TERM $$", "", -SIGTERM, "", "");
@@ -94,12 +94,13 @@ static void keeps_the_end_of_a_flood(void)
 {
 	struct host_call call;
 
-	CHECK(run(&call, "head -c 30000000 /dev/zero | tr '\\0' x; printf '%s' 'the end'", "", 0) == 0, "%s", why(&call));
+	CHECK(run(&call, "head -c 30000000 /dev/zero | tr '\\0' x; printf 'the end'", "", 0) == 0, "%s", why(&call));
 	CHECK(output(&call, 1)->str.len == 4096, "%zu bytes", output(&call, 1)->str.len);
 	CHECK(strcmp(output(&call, 1)->str.ptr + 4096 - 10, "xxxthe end") == 0, "%s", output(&call, 1)->str.ptr + 4086);
 	host_call_end(&call);
 	/* cut between characters, and foreign bytes repaired */
-	CHECK(run(&call, "yes '\xe2\x82\xac' | tr -d '\\n' | head -c 9000; printf '\\377'", "", 0) == 0, "%s", why(&call));
+	CHECK(run(&call, "yes '\xe2\x82\xac' | tr -d '\\n' | head -c 9000; printf '\\377'", "", 0) == 0, "%s",
+	      why(&call));
 	CHECK(strncmp(output(&call, 1)->str.ptr, "\xe2\x82\xac", 3) == 0, "begins in the middle of a character");
 	CHECK(strcmp(output(&call, 1)->str.ptr + output(&call, 1)->str.len - 3, "\xef\xbf\xbd") == 0, "not repaired");
 	host_call_end(&call);

@@ -108,7 +108,8 @@ static void lists_other_numbers(void)
 {
 	static const char text[] =
 		"{\"a\":9007199254740992,\"b/c~d\":[0,{\"\\u0065\":-9223372036854775808}],\"\":18446744073709551615,"
-		"\"x\":[[1],[2,9007199254740993]],\"y\":[-0,1.5,-1.5e10,1E+2,1e-2,0.0,1.0,1e400,12345678901234567890.5]}";
+		"\"x\":[[1],[2,9007199254740993]],"
+		"\"y\":[-0,1.5,-1.5e10,1E+2,1e-2,0.0,1.0,1e400,12345678901234567890.5]}";
 	static const char *const expected[][2] = {
 		{"/a", "9007199254740992"},
 		{"/b~1c~0d/1/e", "-9223372036854775808"},
@@ -132,8 +133,9 @@ static void lists_other_numbers(void)
 	for (size_t i = 0; i < count && i < call.result.list.count; i++) {
 		const struct hv *pair = call.result.list.items[i].list.items;
 
-		CHECK(is_text(&pair[0], expected[i][0]) && is_text(&pair[1], expected[i][1]), "number %zu: %.*s is %.*s", i,
-		      (int)pair[0].str.len, pair[0].str.ptr, (int)pair[1].str.len, pair[1].str.ptr);
+		CHECK(is_text(&pair[0], expected[i][0]) && is_text(&pair[1], expected[i][1]),
+		      "number %zu: %.*s is %.*s", i, (int)pair[0].str.len, pair[0].str.ptr,
+		      (int)pair[1].str.len, pair[1].str.ptr);
 	}
 	host_call_end(&call);
 }

@@ -24,7 +24,10 @@ static const struct shape shapes[] = {
 static struct hv value_of(enum kind kind, unsigned variant)
 {
 	static struct hv texts[] = {
-		{.kind = HV_STR, .str = {"", 0}}, {.kind = HV_STR, .str = {"a/b", 3}}, {.kind = HV_STR, .str = {"\xc3\xa9", 2}}};
+		{.kind = HV_STR, .str = {"", 0}},
+		{.kind = HV_STR, .str = {"a/b", 3}},
+		{.kind = HV_STR, .str = {"\xc3\xa9", 2}},
+	};
 	static struct hv numbers[] = {{.kind = HV_INT, .integer = 0}, {.kind = HV_INT, .integer = UINT32_MAX}};
 	static const uint64_t wide[] = {0, 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1, INT64_MAX, UINT64_MAX};
 	static const uint8_t some[] = {0, 1, 0xff, 0};
@@ -82,7 +85,8 @@ static struct hv make_plan(struct arena *arena, unsigned variant)
 		for (size_t f = 0; f < shapes[i].count; f++)
 			op.list.items[1 + f] = value_of(shapes[i].kinds[f], variant + (unsigned)f);
 		/* slots are checked by the decoder, so they stay small */
-		if (shapes[i].number == OP_join || shapes[i].number == OP_wait_start || shapes[i].number == OP_preserve)
+		if (shapes[i].number == OP_join || shapes[i].number == OP_wait_start ||
+		    shapes[i].number == OP_join_cgroup || shapes[i].number == OP_preserve)
 			op.list.items[1] = op.list.items[2] = hv_int(variant);
 		plan.list.items[i] = op;
 	}
@@ -100,7 +104,8 @@ static void round_trip(unsigned variant)
 	CHECK(CALL(&encode, encodePlan, plan) == 0, "%s", why(&encode));
 	CHECK(CALL(&decode, decodePlan, encode.result) == 0, "%s", why(&decode));
 	for (size_t i = 0; i < plan.list.count && i < decode.result.list.count; i++)
-		CHECK(same(&plan.list.items[i], &decode.result.list.items[i]), "variant %u: %s", variant, shapes[i].name);
+		CHECK(same(&plan.list.items[i], &decode.result.list.items[i]), "variant %u: %s", variant,
+		      shapes[i].name);
 	CHECK(same(&plan, &decode.result), "variant %u", variant);
 	host_call_end(&decode);
 	host_call_end(&encode);
@@ -157,7 +162,8 @@ static void refuses_wrong_operations(void)
 	refuses(LIST(hv_int(OP_sync), hv_real(1.5)), number);
 	refuses(LIST(hv_int(OP_bounding), hv_int(-1)),
 		"operation 1 (bounding), field keep: integer from 0 to 18446744073709551615 expected");
-	refuses(LIST(hv_int(OP_hostname), hv_int(1)), "operation 1 (hostname), field name: string without NUL expected");
+	refuses(LIST(hv_int(OP_hostname), hv_int(1)),
+		"operation 1 (hostname), field name: string without NUL expected");
 	refuses(LIST(hv_int(OP_hostname), hv_str_len("a\0b", 3)),
 		"operation 1 (hostname), field name: string without NUL expected");
 	refuses(LIST(hv_int(OP_env), LIST(hv_str("A=b"), hv_str_len("\0", 1))),

@@ -134,8 +134,9 @@ static void finish(struct session *s, int status)
 
 	CHECK(wait4(s->supervisor, &ended, 0, &s->usage) == s->supervisor, "wait4");
 	CHECK(WIFEXITED(ended) && WEXITSTATUS(ended) == status, "ended with %x, expected status %d", ended, status);
-	CHECK(tcgetattr(s->user, &after) == 0 && after.c_lflag == s->before.c_lflag && after.c_iflag == s->before.c_iflag &&
-		      after.c_oflag == s->before.c_oflag, "the terminal was not restored");
+	CHECK(tcgetattr(s->user, &after) == 0 && after.c_lflag == s->before.c_lflag &&
+		      after.c_iflag == s->before.c_iflag && after.c_oflag == s->before.c_oflag,
+	      "the terminal was not restored");
 	close(s->user);
 }
 
@@ -162,8 +163,8 @@ static void relays_both_ways(void)
 /* A control character is for the container: the user's terminal does nothing with it. */
 static void passes_control_characters(void)
 {
-	struct session s = start("trap 'echo interrupted; exit 7' INT; stty -echo; echo ready; while :; do sleep 0.02; done",
-				 some_size);
+	struct session s = start("trap 'echo interrupted; exit 7' INT; stty -echo; echo ready; "
+				 "while :; do sleep 0.02; done", some_size);
 
 	expect_screen(&s, "ready\r\n");
 	type(&s, "\003", 1);
@@ -294,7 +295,7 @@ static void works_without_a_terminal(void)
 {
 	CHECK(supervised("exit 12", false, 0, 0) == 12, "status");
 	CHECK(supervised("kill -SEGV $$", false, 0, 0) == 128 + SIGSEGV, "death by signal");
-	CHECK(supervised("trap 'exit 6' HUP; while :; do sleep 0.02; done", false, 0, SIGHUP) == 6, "signal not forwarded");
+	CHECK(supervised("trap 'exit 6' HUP; while :; do sleep 0.02; done", false, 0, SIGHUP) == 6, "not forwarded");
 	CHECK(supervised("trap 'exit 6' PIPE; sleep 0.6; exit 1", false, 0, SIGPIPE) == 1, "SIGPIPE forwarded");
 	CHECK(supervised("exec sleep 10", false, 200, 0) == 99, "no timeout");
 }
