@@ -14,6 +14,9 @@ steps=(configure build)
 if [ -e build/Makefile ] && [ build/Makefile -nt binding.gyp ] && [ build/Makefile -nt native/host ]; then
   steps=(build)
 fi
+# node-gyp does not see that this object has init inside.
+embedded=build/Release/obj.target/tsrunc/native/embed-init.o
+[ build/init/tsrunc-init -nt $embedded ] && rm -f $embedded
 # Inside `make -j`, the inherited job server would only confuse the make that node-gyp starts.
 env -u MAKEFLAGS -u MAKELEVEL npx --no-install node-gyp "${steps[@]}" "${headers[@]}" >$log 2>&1 || {
   cat $log >&2
