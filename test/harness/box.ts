@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type HostPicture, leftovers, pictureHost } from "./clean.ts";
+import { type HostPicture, leftovers, pictureHost, sweep } from "./clean.ts";
 import { type CommandOptions, eventually, type Result, run } from "./command.ts";
 import { type Config, defaultConfig } from "./config.ts";
 import { parseReport, probeArgs, type Question, type Report } from "./probe.ts";
@@ -163,7 +163,8 @@ export class Box {
   }
 
   /**
-   * Ends the test: deletes its containers, removes its directory and compares the host with before.
+   * Ends the test: deletes its containers, removes its directory (TSRUNC_TEST_KEEP=1 keeps it) and compares the host
+   * with before.
    * @throws when anything is left, with one line for each thing
    */
   async close(): Promise<void> {
@@ -174,7 +175,8 @@ export class Box {
       await new Promise((resolve) => setTimeout(resolve, 25));
       left = this.leftovers();
     }
-    if (left.length === 0) rmSync(this.directory, { recursive: true, force: true });
+    if (left.length > 0) sweep(this.tag);
+    if (process.env["TSRUNC_TEST_KEEP"] === undefined) rmSync(this.directory, { recursive: true, force: true });
     const changed = compare(this.#before, pictureHost());
     if (left.length + changed.length > 0) {
       throw new Error(`the host isn't as before (${this.directory}):\n${[...left, ...changed].join("\n")}`);

@@ -5,7 +5,8 @@
  * lines, cgroups, mount points), and what no test may ever change (host name, the host's own mounts, /dev, a few
  * sysctls) is compared as a whole.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseMounts } from "./probe.ts";
 
@@ -47,6 +48,24 @@ function describe(path: string): string {
 /** What still carries the tag: one line for each process, cgroup, mount, socket. Empty when all is clean. */
 export function leftovers(tag: string): string[] {
   return [...processes(tag), ...cgroups(tag), ...mounts(tag), ...sockets(tag)];
+}
+
+/** Takes away what a failed test has left, so that it doesn't disturb the next ones: processes, mounts, cgroups. */
+export function sweep(tag: string): void {
+  for (const line of processes(tag)) attempt(() => process.kill(Number(/^process (\d+)/.exec(line)?.[1]), "SIGKILL"));
+  for (const line of mounts(tag).reverse()) attempt(() => execFileSync("umount", ["-l", line.split(" ")[5] ?? ""]));
+  for (let tries = 0; tries < 20 && cgroups(tag).length > 0; tries++) {
+    for (const line of cgroups(tag).reverse()) attempt(() => rmdirSync(line.slice("cgroup ".length)));
+    execFileSync("sleep", ["0.05"]);
+  }
+}
+
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // what can't be taken away has been reported already
+  }
 }
 
 function processes(tag: string): string[] {
