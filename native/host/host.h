@@ -31,11 +31,11 @@
 
 struct arena_block;
 
-/* Bump allocation: small things come from `first`, larger ones from blocks; all are freed together. */
+/* Bump allocation: small things (a short file, too) come from `first`, others from blocks; all are freed together. */
 struct arena {
 	struct arena_block *blocks;
 	char *next, *end;
-	_Alignas(16) char first[2048];
+	_Alignas(16) char first[8192];
 };
 
 void arena_begin(struct arena *arena);

@@ -66,8 +66,8 @@ int host_catchSignals(struct host_call *call)
 	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
 		struct sigaction present;
 
-		/* nohup: who made us ignore SIGHUP wants us to go on */
-		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &present) == 0 && present.sa_handler == SIG_IGN)
+		/* nohup, or a script's "&": who made us ignore these wants us to go on */
+		if (caught[i] != SIGTERM && sigaction(caught[i], NULL, &present) == 0 && present.sa_handler == SIG_IGN)
 			continue;
 		if (sigaction(caught[i], &action, NULL) < 0)
 			return host_fail(call, errno, "sigaction", "%d", caught[i]);

@@ -165,6 +165,15 @@ static void bury(int pidfd)
 		continue;
 }
 
+/* A caller that ignores SIGCHLD has handed that on to us: children would vanish without telling how they ended. */
+static void keep_zombies(void)
+{
+	struct sigaction present;
+
+	if (sigaction(SIGCHLD, NULL, &present) == 0 && present.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
+}
+
 static int start(struct spawn *spawn, struct child *child, struct kernel_clone_args *args)
 {
 	const unsigned long all_signals = ~0ul;
@@ -227,5 +236,6 @@ int spawn(struct spawn *spawn, struct arena *arena)
 		args.flags |= KERNEL_CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spawn->cgroup;
 	}
+	keep_zombies();
 	return start(spawn, &child, &args);
 }

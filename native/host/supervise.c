@@ -95,6 +95,8 @@ static bool take_signals(const struct supervision *s)
 	}
 	if ((seen & BIT(SIGWINCH)) != 0 && s->relay != NULL)
 		relay_resize(s->relay);
+	if ((seen & BIT(SIGCONT)) != 0 && s->relay != NULL)
+		relay_resume(s->relay);
 	return (seen & ending) != 0;
 }
 

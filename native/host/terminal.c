@@ -52,7 +52,6 @@ static int first_terminal(void)
 int relay_begin(struct relay *relay, int master)
 {
 	int flags = fcntl(master, F_GETFL), screen = first_terminal();
-	struct termios raw;
 
 	relay->master = master;
 	relay->input = STDIN_FILENO;
@@ -69,14 +68,18 @@ int relay_begin(struct relay *relay, int master)
 	if (tcgetattr(screen, &relay->before) < 0)
 		return -1;
 	relay->screen = screen;
-	relay_resize(relay);
-	raw = relay->before;
-	cfmakeraw(&raw);
-	/* In the background this stops us (SIGTTOU), as it should; "fg" lets us go on. */
-	while (tcsetattr(relay->screen, TCSANOW, &raw) < 0)
-		if (errno != EINTR)
-			return -1;
+	relay->raw = relay->before;
+	cfmakeraw(&relay->raw);
+	relay_resume(relay);
 	return 0;
+}
+
+void relay_resume(const struct relay *relay)
+{
+	relay_resize(relay);
+	/* In the background this stops us (SIGTTOU), as it should; "fg" lets us go on. */
+	while (relay->screen >= 0 && tcsetattr(relay->screen, TCSANOW, &relay->raw) < 0 && errno == EINTR)
+		continue;
 }
 
 void relay_end(struct relay *relay)

@@ -20,7 +20,7 @@ struct relay {
 	bool owns_output, output_is_socket;
 	int64_t look_again; /* the master has no other side at the moment; when to see whether it has again */
 	int screen;         /* the terminal in raw mode, -1: none */
-	struct termios before;
+	struct termios before, raw;
 	struct flow to_container, to_user;
 };
 
@@ -28,6 +28,8 @@ struct relay {
 int relay_begin(struct relay *relay, int master);
 /* Gives the terminal back as it was. */
 void relay_end(struct relay *relay);
+/* After a stop: the shell has used the terminal meanwhile. */
+void relay_resume(const struct relay *relay);
 /* Hands the size of the user's terminal on. */
 void relay_resize(const struct relay *relay);
 

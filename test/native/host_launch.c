@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -173,6 +174,67 @@ static void runs_a_sealed_copy(void)
 	finish(&init, 7);
 }
 
+/* In a pid namespace with its own procfs, where vm.memfd_noexec is 2 from now on. */
+static int launch_without_executable_memfds(void)
+{
+	char text[4096] = "", failure[512], link[64];
+	struct launched init;
+	int64_t kind = 0;
+	int fd = -1, setting;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0)
+		return 1;
+	setting = open("/proc/sys/vm/memfd_noexec", O_WRONLY | O_CLOEXEC);
+	if (setting < 0 || write(setting, "2", 1) != 1)
+		return puts("launch: this kernel has no vm.memfd_noexec: not tested") < 0;
+	close(setting);
+	CHECK(launch(0, -1, NULL, 0, no_stdio, &init, failure) == 0, "%s", failure);
+	CHECK(receive(&init, &kind, text, &fd), "no message");
+	snprintf(link, sizeof link, "/proc/%d/exe", init.pid);
+	CHECK(open(link, O_WRONLY) < 0 && errno == ETXTBSY, "errno %d", errno);
+	go(&init, -1, 0);
+	CHECK(receive(&init, &kind, text, &fd) && receive(&init, &kind, text, &fd), "no message");
+	CHECK(strstr(text, "/#") != NULL && strstr(text, " (deleted)") != NULL, "%s", text);
+	close(fd);
+	finish(&init, 7);
+	fflush(NULL);
+	return failures;
+}
+
+static void runs_without_executable_memfds(void)
+{
+	int status = -1;
+	pid_t outer;
+
+	if (geteuid() != 0) {
+		puts("launch: vm.memfd_noexec needs root: not tested");
+		return;
+	}
+	fflush(NULL);
+	outer = fork();
+	if (outer == 0) {
+		pid_t inner = unshare(CLONE_NEWPID | CLONE_NEWNS) < 0 ? -1 : fork();
+
+		if (inner == 0)
+			_exit(launch_without_executable_memfds());
+		_exit(waitpid(inner, &status, 0) == inner && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	CHECK(waitpid(outer, &status, 0) == outer && WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+/* Who starts us may ignore SIGCHLD, and that is inherited: then nobody would learn how a child ended. */
+static void children_do_not_vanish(void)
+{
+	char failure[512];
+	struct launched init;
+
+	signal(SIGCHLD, SIG_IGN);
+	CHECK(launch(0, -1, NULL, 0, no_stdio, &init, failure) == 0, "%s", failure);
+	shutdown(init.socket, SHUT_WR);
+	finish(&init, 101);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static void makes_namespaces(void)
 {
 	char text[4096] = "", failure[512];
@@ -316,6 +378,8 @@ int main(void)
 	gives_exactly_what_it_should(7);
 	gives_exactly_what_it_should(300);
 	runs_a_sealed_copy();
+	runs_without_executable_memfds();
+	children_do_not_vanish();
 	makes_namespaces();
 	fails_cleanly();
 	refuses_malformed_messages();
