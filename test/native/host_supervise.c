@@ -248,6 +248,27 @@ static void forwards_signals(void)
 	finish(&s, 5);
 }
 
+/* A shell that stops us takes the terminal for itself; when we go on, it is raw again. */
+static void goes_on_after_a_stop(void)
+{
+	struct session s = start("stty -echo; echo ready; read line; echo \"got $line\"", some_size);
+	struct termios now = {.c_lflag = ICANON};
+
+	expect_screen(&s, "ready\r\n");
+	kill(s.supervisor, SIGSTOP);
+	CHECK(waitpid(s.supervisor, NULL, WUNTRACED) == s.supervisor, "not stopped");
+	tcsetattr(s.user, TCSANOW, &s.before);
+	kill(s.supervisor, SIGCONT);
+	for (int i = 0; i < 100 && (now.c_lflag & ICANON) != 0; i++) {
+		usleep(20000);
+		tcgetattr(s.user, &now);
+	}
+	CHECK((now.c_lflag & (ICANON | ECHO | ISIG)) == 0, "not raw again: %x", now.c_lflag);
+	type(&s, "hello\r", 6);
+	expect_screen(&s, "got hello\r\n");
+	finish(&s, 0);
+}
+
 static void tells_of_a_death_by_signal(void)
 {
 	struct session s = start("kill -KILL $$", some_size);
@@ -316,6 +337,7 @@ int main(void)
 	takes_a_huge_paste();
 	follows_window_sizes();
 	forwards_signals();
+	goes_on_after_a_stop();
 	tells_of_a_death_by_signal();
 	costs_nothing_while_blocked();
 	works_without_a_terminal();
