@@ -6,7 +6,7 @@
  * sysctls) is compared as a whole.
  */
 import { execFileSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { parseMounts } from "./probe.ts";
 
@@ -55,8 +55,16 @@ export function sweep(tag: string): void {
   for (const line of processes(tag)) attempt(() => process.kill(Number(/^process (\d+)/.exec(line)?.[1]), "SIGKILL"));
   for (const line of mounts(tag).reverse()) attempt(() => execFileSync("umount", ["-l", line.split(" ")[5] ?? ""]));
   for (let tries = 0; tries < 20 && cgroups(tag).length > 0; tries++) {
-    for (const line of cgroups(tag).reverse()) attempt(() => rmdirSync(line.slice("cgroup ".length)));
+    removeCgroups(tag);
     execFileSync("sleep", ["0.05"]);
+  }
+}
+
+/** Removes the cgroups with the tag and those below them, deepest first, as far as they are empty. */
+export function removeCgroups(tag: string): void {
+  for (const line of cgroups(tag).reverse()) {
+    const path = line.slice("cgroup ".length);
+    attempt(() => execFileSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], { stdio: "ignore" }));
   }
 }
 

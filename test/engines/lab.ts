@@ -1,0 +1,120 @@
+/**
+ * A private place for one engine and one runtime: scratch directory, images made without network, the recording
+ * runtime wrapper, and daemons that are started and ended by their pid.
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { leftovers, removeCgroups } from "../harness/clean.ts";
+import { type CommandOptions, eventually, type Result, run, sleep } from "../harness/command.ts";
+import { compile, repository } from "../harness/paths.ts";
+import { parseMounts } from "../harness/probe.ts";
+import type { Runtime } from "../harness/runtimes.ts";
+
+/** One call of the runtime, as the wrapper recorded it. */
+export type Call = readonly string[];
+
+export class EngineLab {
+  readonly directory: string;
+  /** Occurs in everything the engine makes: directory, cgroup parent, containerd namespace. */
+  readonly tag: string;
+  /** The wrapper: what the engine is told to use as runtime. */
+  readonly runtime: string;
+  readonly #calls: string;
+  readonly #daemons: ChildProcess[] = [];
+
+  constructor(engine: string, runtime: Runtime) {
+    this.directory = mkdtempSync(join(tmpdir(), `tsrunc-${engine}-`));
+    chmodSync(this.directory, 0o755);
+    this.tag = this.directory.slice(this.directory.lastIndexOf("/") + 1);
+    this.#calls = this.path("calls");
+    this.runtime = this.path("runtime");
+    const text = readFileSync(join(repository, "test/engines/wrapper.sh"), "utf8").replace("#!/bin/sh\n", "");
+    const settings = `WRAPPER_LOG=${this.#calls}\nWRAPPER_RUNTIME='${runtime.argv.join(" ")}'\n`;
+    writeFileSync(this.runtime, `#!/bin/sh\n${settings}${text}`, { mode: 0o755 });
+    writeFileSync(this.#calls, "", { mode: 0o666 });
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** What the engine called the runtime with so far. Proof that the runtime under test was really used. */
+  calls(): Call[] {
+    return readFileSync(this.#calls, "utf8").trimEnd().split("\n").filter((line) => line !== "")
+      .map((line) => [...line.matchAll(/\[([^\]]*)\]/g)].map((match) => match[1] ?? ""));
+  }
+
+  /** The commands (create, start, ...) among the calls. */
+  commands(): string[] {
+    const known = ["create", "start", "state", "kill", "delete", "run", "list", "exec", "features"];
+    return this.calls().map((call) => call.find((word) => known.includes(word)) ?? call[0] ?? "");
+  }
+
+  /** Makes the busybox image `localhost/bb:1` (and `localhost/pause:1`); returns the tar's path. */
+  image(name: "bb" | "pause"): string {
+    const tar = this.path(`${name}.tar`);
+    if (existsSync(tar)) return tar;
+    const root = this.path(`${name}-root`);
+    mkdirSync(root);
+    if (name === "pause") {
+      copyFileSync(compile("test/engines/pause.c"), join(root, "pause"));
+    } else {
+      for (const directory of ["bin", "etc", "tmp", "proc", "sys", "dev"]) mkdirSync(join(root, directory));
+      copyFileSync("/bin/busybox", join(root, "bin/busybox"));
+      copyFileSync(compile("test/harness/probe.c"), join(root, "probe"));
+      for (const applet of ["sh", "true", "sleep", "id", "cat", "echo", "env", "hostname", "tty", "kill", "test", "ls"]) {
+        symlinkSync("busybox", join(root, "bin", applet));
+      }
+      writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n");
+      writeFileSync(join(root, "etc/group"), "root:x:0:\nuser:x:1000:\n");
+    }
+    const command = name === "pause" ? '["/pause"]' : '["/bin/sh"]';
+    execFileSync("sh", [join(repository, "test/engines/mkimg.sh"), root, `localhost/${name}:1`, tar, command]);
+    return tar;
+  }
+
+  /** Starts a daemon and waits for its socket. It's ended by `close`. */
+  async daemon(argv: readonly string[], socket: string, env: Record<string, string> = {}): Promise<void> {
+    const log = openSync(this.path("daemon.log"), "a");
+    const [program = "", ...args] = argv;
+    const child = spawn(program, args, { stdio: ["ignore", log, log], detached: true, env: { ...process.env, ...env } });
+    this.#daemons.push(child);
+    await eventually(`${program} listens`, () => {
+      if (child.exitCode !== null) throw new Error(`${program} ended:\n${this.log()}`);
+      return existsSync(socket) ? true : undefined;
+    }, 20_000);
+  }
+
+  /** The end of the daemon's log. */
+  log(): string {
+    const path = this.path("daemon.log");
+    return existsSync(path) ? readFileSync(path, "utf8").slice(-4000) : "";
+  }
+
+  /** Runs a client command under a deadline fit for engines. */
+  async call(argv: readonly string[], options: CommandOptions = {}): Promise<Result> {
+    return run(argv, { deadline: 30_000, ...options });
+  }
+
+  /** Ends the daemons and takes everything away. @throws if a process, cgroup or mount is left */
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons) daemon.kill("SIGTERM");
+    for (const daemon of this.#daemons) await eventually("the daemon ends", () => (daemon.exitCode !== null || daemon.signalCode !== null ? true : undefined), 20_000);
+    // dockerd's own containerd ends a little later.
+    for (let tries = 0; tries < 40 && this.#processes().length > 0; tries++) await sleep(100);
+    const left = this.#processes();
+    for (const mount of parseMounts(readFileSync("/proc/self/mountinfo", "utf8")).reverse()) {
+      if (mount.at.startsWith(`${this.directory}/`)) execFileSync("umount", ["-l", mount.at]);
+    }
+    removeCgroups(this.tag); // engines leave the empty parents of their containers' cgroups
+    left.push(...leftovers(this.tag).filter((line) => line.startsWith("cgroup")));
+    if (left.length > 0) throw new Error(`left behind:\n${left.join("\n")}\n${this.log()}`);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #processes(): string[] {
+    return leftovers(this.tag).filter((line) => line.startsWith("process"));
+  }
+}
