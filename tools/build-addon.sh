@@ -17,8 +17,6 @@ fi
 # node-gyp does not see that this object has init inside.
 embedded=build/Release/obj.target/tsrunc/native/embed-init.o
 [ build/init/tsrunc-init -nt $embedded ] && rm -f $embedded
-# node-gyp does not see that this one depends on build/init/tsrunc-init.
-rm -f build/Release/obj.target/tsrunc/native/embed-init.o
 # Inside `make -j`, the inherited job server would only confuse the make that node-gyp starts.
 env -u MAKEFLAGS -u MAKELEVEL npx --no-install node-gyp "${steps[@]}" "${headers[@]}" >$log 2>&1 || {
   cat $log >&2
