@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules
 
 CC = gcc
 MUSL_CC = musl-gcc
+OBJCOPY = objcopy
 # Seconds that each fuzz program runs under `make fuzz`
 FUZZ_SECONDS = 20
 
@@ -110,10 +111,16 @@ objects_engine := $(engine:%=build/obj/engine/%.o)
 objects_host := $(sources_host:native/%.c=build/obj/%.o)
 objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
 
-dist/tsrunc: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
+# Linked with an empty heap, which this very program then fills: see native/quickjs/memory.h. Fixed addresses, or the
+# pointers in it would lead nowhere.
+dist/tsrunc: build/tsrunc-cold
 	@mkdir -p $(@D)
-	$(MUSL_CC) -o $@.new $^ $(LINK) -s -lm
+	build/tsrunc-cold --write-heap-image build/heap.image
+	$(OBJCOPY) --update-section .heap=build/heap.image $< $@.new
 	@mv $@.new $@
+
+build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
+	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -s -lm
 
 # Half a minute of compiling: done again only when the sources or these flags have changed.
 build/obj/engine/%.o: build/quickjs/src/quickjs.h build/obj/engine/flags

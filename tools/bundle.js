@@ -1,4 +1,4 @@
-// Bundles src/cli/main.ts with esbuild, for one of the two engines:
+// Bundles src/cli with esbuild, for one of the two engines:
 //
 //   node tools/bundle.js node      -> dist/cli.js (executable) and dist/*.js; dist/index.js when src/index.ts exists
 //   node tools/bundle.js quickjs   -> build/js/main.js and its chunks, which become bytecode
@@ -45,7 +45,7 @@ async function buildAndTidy(options) {
 }
 
 async function bundleForNode() {
-  const entryPoints = [{ in: "src/cli/main.ts", out: "cli" }];
+  const entryPoints = [{ in: "src/cli/node.ts", out: "cli" }];
   if (existsSync("src/index.ts")) entryPoints.push({ in: "src/index.ts", out: "index" });
   await buildAndTidy({
     ...common,

@@ -6,15 +6,13 @@
 #include <string.h>
 
 #include "host.h"
+#include "memory.h"
 
 /* Arguments nest no deeper than a plan: a list of operations, each a list with lists of strings in it. */
 #define MAX_DEPTH 8
 
 /* Integers up to here are numbers in JavaScript; larger ones are BigInts. */
 #define MAX_SAFE_INTEGER ((INT64_C(1) << 53) - 1)
-
-/* The class KernelError, once JavaScript has registered it. */
-static JSValue error_class;
 
 /* ---- from JavaScript. All return 0, or -1 with an exception ------------------------------------------------------- */
 
@@ -173,17 +171,17 @@ static JSValue to_value(JSContext *ctx, const struct hv *value)
 
 /* ---- calls -------------------------------------------------------------------------------------------------------- */
 
-/* Throws new KernelError(call, errno, subject). */
+/* Throws new KernelError(call, errno, subject), the class that JavaScript has registered. */
 static JSValue throw_failure(JSContext *ctx, const struct host_failure *failure)
 {
-	if (!JS_IsConstructor(ctx, error_class))
+	if (!JS_IsConstructor(ctx, heap_roots->error_class))
 		return JS_ThrowInternalError(ctx, "%s failed before setErrorClass was called", failure->call);
 	JSValue arguments[3] = {
 		JS_NewString(ctx, failure->call),
 		JS_NewInt32(ctx, failure->err),
 		JS_NewString(ctx, failure->subject),
 	};
-	JSValue error = JS_CallConstructor(ctx, error_class, 3, arguments);
+	JSValue error = JS_CallConstructor(ctx, heap_roots->error_class, 3, arguments);
 	JS_FreeValue(ctx, arguments[0]);
 	JS_FreeValue(ctx, arguments[2]);
 	return JS_IsException(error) ? error : JS_Throw(ctx, error);
@@ -225,26 +223,27 @@ static JSValue set_error_class(JSContext *ctx, JSValueConst this_value, int argc
 	(void)this_value;
 	if (argc != 1 || !JS_IsConstructor(ctx, argv[0]))
 		return JS_ThrowTypeError(ctx, "setErrorClass takes a class");
-	JS_FreeValue(ctx, error_class);
-	error_class = JS_DupValue(ctx, argv[0]);
+	JS_FreeValue(ctx, heap_roots->error_class);
+	heap_roots->error_class = JS_DupValue(ctx, argv[0]);
 	return JS_UNDEFINED;
 }
 
 int binding_install(JSContext *ctx)
 {
-	/* The engine makes a function object only when its property is first read, so the list must stay. */
-	JSCFunctionListEntry *list = calloc(host_function_count + 1, sizeof(*list));
-	if (!list) {
-		JS_ThrowOutOfMemory(ctx);
+	/*
+	 * The engine makes a function object only when its property is first read, so the list must stay; in the engine's memory,
+	 * as it is part of the heap image.
+	 */
+	JSCFunctionListEntry *list = js_mallocz(ctx, (host_function_count + 1) * sizeof(*list));
+	if (!list)
 		return -1;
-	}
 	for (size_t i = 0; i < host_function_count; i++) {
 		list[i] = (JSCFunctionListEntry)JS_CFUNC_MAGIC_DEF(host_functions[i].name, host_functions[i].min_args,
 								   call_host, (int16_t)i);
 	}
 	list[host_function_count] = (JSCFunctionListEntry)JS_CFUNC_DEF("setErrorClass", 1, set_error_class);
 
-	error_class = JS_UNDEFINED;
+	heap_roots->error_class = JS_UNDEFINED;
 	JSValue host = JS_NewObject(ctx);
 	JSValue global = JS_GetGlobalObject(ctx);
 	if (JS_IsException(host) || JS_SetPropertyFunctionList(ctx, host, list, (int)host_function_count + 1) < 0 ||

@@ -1,13 +1,19 @@
 /*
  * dist/tsrunc: one static program with the JavaScript engine, the bundle as bytecode, and the host library.
  *
- * A command lives for milliseconds. So the cycle collector never runs, nothing is torn down at the end, and only the
- * chunks that are imported are loaded. JavaScript leaves through the host function `exit`; coming back here is either
- * the end of a program that said nothing (status 0) or an error that nobody caught (one line, status 1).
+ * A command lives for milliseconds. So the cycle collector never runs, nothing is torn down at the end, and the engine
+ * is not even set up: it is found in the heap image (memory.h), with all modules loaded that a usual command needs. The
+ * build makes the image by running this program without one:
+ *
+ *   tsrunc --write-heap-image FILE
+ *
+ * JavaScript leaves through the host function `exit`; coming back here is either the end of a program that said nothing
+ * (status 0) or an error that nobody caught (one line, status 1).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,16 +125,9 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
 	}
 }
 
-/* Runs the main module and then everything it has queued. Returns when nothing is left to do. */
-static void run(JSContext *ctx)
+/* Runs what is queued, until nothing is left to do. An error that nobody handles ends the program. */
+static void run_jobs(JSContext *ctx)
 {
-	JSValue module = modules_read(ctx, MAIN_MODULE);
-	if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
-		die(ctx, JS_GetException(ctx));
-	JSValue promise = JS_EvalFunction(ctx, module);
-	if (JS_IsException(promise))
-		die(ctx, JS_GetException(ctx));
-
 	JSContext *job_context;
 	int status;
 	while ((status = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context)) > 0)
@@ -137,31 +136,97 @@ static void run(JSContext *ctx)
 		die(job_context, JS_GetException(job_context));
 	if (!JS_IsUndefined(rejected_promise))
 		die(ctx, rejection_reason);
+}
+
+/* Waits for a promise by running what is queued. */
+static void settle(JSContext *ctx, JSValue promise)
+{
+	if (JS_IsException(promise))
+		die(ctx, JS_GetException(ctx));
+	run_jobs(ctx);
 	if (JS_PromiseState(ctx, promise) == JS_PROMISE_PENDING)
 		die(ctx, JS_NewString(ctx, "the program waits for something that never comes"));
+	JS_FreeValue(ctx, promise);
+}
+
+static _Noreturn void fail(const char *what)
+{
+	char line[256];
+	int length = snprintf(line, sizeof(line), "tsrunc: %s: %s\n", what, strerror(errno));
+	ssize_t written = write(STDERR_FILENO, line, length < (int)sizeof(line) ? (size_t)length : sizeof(line) - 1);
+	_exit(written < 0 ? 2 : 1);
+}
+
+/* Sets the engine up and loads the main module, whose function `start` is what main() calls. */
+static void prepare(void)
+{
+	JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
+	JSContext *ctx = runtime ? new_context(runtime) : NULL;
+	if (!ctx) {
+		errno = ENOMEM;
+		fail("the JavaScript engine cannot start");
+	}
+	JS_SetGCThreshold(runtime, (size_t)-1);
+	JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
+	modules_install(runtime);
+	heap_roots->error_class = JS_UNDEFINED;
+	if (binding_install(ctx) < 0)
+		die(ctx, JS_GetException(ctx));
+
+	JSValue module = modules_read(ctx, MAIN_MODULE);
+	if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
+		die(ctx, JS_GetException(ctx));
+	JSModuleDef *definition = JS_VALUE_GET_PTR(module);
+	settle(ctx, JS_EvalFunction(ctx, module));
+	JSValue names = JS_GetModuleNamespace(ctx, definition);
+	heap_roots->start = JS_GetPropertyStr(ctx, names, "start");
+	if (!JS_IsFunction(ctx, heap_roots->start))
+		die(ctx, JS_NewString(ctx, "the main module has no function start"));
+	JS_FreeValue(ctx, names);
+	heap_roots->context = ctx;
+}
+
+/* Chunks that would make the image larger and are hardly ever needed: they are loaded when they are imported. */
+static bool is_seldom_needed(const char *name)
+{
+	static const char *const seldom[] = { "explain-", "help-" };
+	for (size_t i = 0; i < sizeof(seldom) / sizeof(seldom[0]); i++) {
+		if (strncmp(name, seldom[i], strlen(seldom[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Loads every other chunk and writes the heap. */
+static _Noreturn void write_heap_image(JSContext *ctx, const char *path)
+{
+	for (size_t i = 0; i < bytecode_module_count; i++) {
+		if (!is_seldom_needed(bytecode_modules[i].name))
+			settle(ctx, JS_LoadModule(ctx, MAIN_MODULE, bytecode_modules[i].name));
+	}
+	heap_roots->runtime = JS_GetRuntime(ctx);
+	if (heap_write(path) < 0)
+		fail("the heap image can't be written");
+	_exit(0);
 }
 
 int main(int argc, char **argv)
 {
 	open_standard_streams();
 	ignore_write_signals();
-
-	JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
-	JSContext *ctx = runtime ? new_context(runtime) : NULL;
-	if (!ctx) {
-		static const char message[] = "tsrunc: the JavaScript engine cannot start: cannot allocate memory\n";
-		ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
-		_exit(written < 0 ? 2 : 1);
-	}
-	JS_SetGCThreshold(runtime, (size_t)-1);
-	JS_SetMaxStackSize(runtime, javascript_stack());
 	rejected_promise = JS_UNDEFINED;
-	JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
-	modules_install(runtime);
 	if (argc > 0) /* before Linux 5.18, execve could leave even the program's name out */
 		host_set_arguments(argc - 1, argv + 1);
-	if (binding_install(ctx) < 0)
-		die(ctx, JS_GetException(ctx));
-	run(ctx);
+
+	if (!heap_roots->runtime) {
+		prepare();
+		if (argc == 3 && strcmp(argv[1], "--write-heap-image") == 0)
+			write_heap_image(heap_roots->context, argv[2]);
+		heap_roots->runtime = JS_GetRuntime(heap_roots->context);
+	}
+	JSContext *ctx = heap_roots->context;
+	JS_UpdateStackTop(heap_roots->runtime);
+	JS_SetMaxStackSize(heap_roots->runtime, javascript_stack());
+	settle(ctx, JS_Call(ctx, heap_roots->start, JS_UNDEFINED, 0, NULL));
 	_exit(0);
 }

@@ -7,10 +7,13 @@
  */
 #include "memory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* What is asked of the kernel at a time. Pages that are never touched cost nothing. */
 #define PIECE (1u << 20)
@@ -30,8 +33,20 @@ struct block {
 	struct block *next_free; /* where the memory begins, while the block is free */
 };
 
-static struct block *free_blocks[CLASSES];
-static char *piece_next, *piece_end;
+/* Room for the heap image (memory.h) and for what a short command adds to it. */
+#define HEAP_IMAGE (1792u << 10)
+
+/* All that the engine and this allocator change lies in here, in a section of its own, so that it can be saved as a whole. */
+static struct heap {
+	struct heap_roots roots;
+	struct block *free_blocks[CLASSES];
+	char *piece_next, *piece_end; /* NULL: nothing was allocated yet */
+	_Alignas(PAGE) char blocks[HEAP_IMAGE - PAGE];
+} heap __attribute__((section(".heap"), aligned(PAGE)));
+
+_Static_assert(sizeof(struct heap) == HEAP_IMAGE, "the section is as large as its constant says");
+
+struct heap_roots *const heap_roots = &heap.roots;
 
 static unsigned class_of(size_t size)
 {
@@ -74,11 +89,12 @@ static struct block *first_block(char *mapping)
 
 static bool next_piece(void)
 {
-	char *piece = map(PIECE);
+	bool first = !heap.piece_next;
+	char *piece = first ? heap.blocks : map(PIECE);
 	if (!piece)
 		return false;
-	piece_next = (char *)first_block(piece);
-	piece_end = piece + PIECE;
+	heap.piece_next = (char *)first_block(piece);
+	heap.piece_end = piece + (first ? sizeof(heap.blocks) : PIECE);
 	return true;
 }
 
@@ -96,28 +112,41 @@ static void *large_block(char *mapping, size_t mapping_size)
 	return memory_of(block);
 }
 
+static bool in_image(const void *memory)
+{
+	return (const char *)memory >= heap.blocks && (const char *)memory < heap.blocks + sizeof(heap.blocks);
+}
+
+static void *cut(size_t size)
+{
+	if ((!heap.piece_next || (size_t)(heap.piece_end - heap.piece_next) < size) && !next_piece())
+		return NULL;
+	struct block *block = (struct block *)heap.piece_next;
+	block->size = size;
+	heap.piece_next += size;
+	return memory_of(block);
+}
+
 static void *allocate(void *opaque, size_t wanted)
 {
 	(void)opaque;
 	size_t size;
 	if (__builtin_add_overflow(wanted, HEADER, &size) || size > SIZE_MAX - 2 * PAGE)
 		return NULL;
-	if (size > LARGEST_CLASS)
+	if (size > LARGEST_CLASS) {
+		/* a mapping can't become part of the image */
+		if (!heap.roots.runtime)
+			return size <= sizeof(heap.blocks) ? cut((size + 15) & ~(size_t)15) : NULL;
 		return large_block(map(large_mapping(size)), large_mapping(size));
+	}
 
 	unsigned class = class_of(size);
-	struct block *block = free_blocks[class];
+	struct block *block = heap.free_blocks[class];
 	if (block) {
-		free_blocks[class] = block->next_free;
+		heap.free_blocks[class] = block->next_free;
 		return memory_of(block);
 	}
-	size = size_of_class(class);
-	if ((size_t)(piece_end - piece_next) < size && !next_piece())
-		return NULL;
-	block = (struct block *)piece_next;
-	block->size = size;
-	piece_next += size;
-	return memory_of(block);
+	return cut(size_of_class(class));
 }
 
 static void *allocate_zeroed(void *opaque, size_t count, size_t size)
@@ -136,12 +165,13 @@ static void release(void *opaque, void *memory)
 		return;
 	struct block *block = block_of(memory);
 	if (block->size > LARGEST_CLASS) {
-		munmap((char *)block - HEADER, block->size + HEADER);
+		if (!in_image(block))
+			munmap((char *)block - HEADER, block->size + HEADER);
 		return;
 	}
 	unsigned class = class_of(block->size);
-	block->next_free = free_blocks[class];
-	free_blocks[class] = block;
+	block->next_free = heap.free_blocks[class];
+	heap.free_blocks[class] = block;
 }
 
 static size_t usable_size(const void *memory)
@@ -154,7 +184,7 @@ static void *reallocate(void *opaque, void *memory, size_t wanted)
 	size_t usable = usable_size(memory);
 	if (memory && wanted <= usable)
 		return memory;
-	if (usable + HEADER > LARGEST_CLASS && wanted <= SIZE_MAX - 3 * PAGE) {
+	if (usable + HEADER > LARGEST_CLASS && !in_image(memory) && wanted <= SIZE_MAX - 3 * PAGE) {
 		size_t mapping_size = large_mapping(wanted + HEADER);
 		void *mapping = mremap((char *)memory - 2 * HEADER, usable + 2 * HEADER, mapping_size, MREMAP_MAYMOVE);
 		return mapping == MAP_FAILED ? NULL : large_block(mapping, mapping_size);
@@ -165,6 +195,24 @@ static void *reallocate(void *opaque, void *memory, size_t wanted)
 		release(opaque, memory);
 	}
 	return larger;
+}
+
+int heap_write(const char *path)
+{
+	if (heap.piece_end != heap.blocks + sizeof(heap.blocks)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -1;
+	ssize_t written = write(fd, &heap, sizeof(heap));
+	if (close(fd) < 0 || written < 0)
+		return -1;
+	if ((size_t)written == sizeof(heap))
+		return 0;
+	errno = EIO;
+	return -1;
 }
 
 const JSMallocFunctions memory_functions = {

@@ -1,4 +1,5 @@
-// The command line: find the command, run it, tell what went wrong, leave with the right status.
+// The command line: find the command, run it, tell what went wrong, leave with the right status. Nothing happens when this
+// module is loaded: in the static binary that was done by the build (native/quickjs/memory.h).
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
@@ -102,9 +103,12 @@ function failureStatus(error: unknown): number {
   return isErrno(error, Errno.EINTR) && host.caughtSignal() > 0 ? 128 + host.caughtSignal() : ownFailure;
 }
 
-try {
-  host.exit(await main(host.args()));
-} catch (error) {
-  reportError(error, frame);
-  host.exit(failureStatus(error));
+/** Runs the command line and leaves. */
+export async function start(): Promise<void> {
+  try {
+    host.exit(await main(host.args()));
+  } catch (error) {
+    reportError(error, frame);
+    host.exit(failureStatus(error));
+  }
 }
