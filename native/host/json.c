@@ -8,11 +8,11 @@
  */
 #include "host.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "json_keys.h"
+#include "json_tokens.h"
 
 #define MAX_DEPTH 64u
 
@@ -24,127 +24,32 @@ struct step {
 };
 
 struct scanner {
-	const char *text, *at, *end;
+	struct json_cursor in; /* wrong_at is NULL for want of memory */
+	const char *text;
 	struct arena *arena;
 	struct json_keys keys;
 	struct step path[MAX_DEPTH];
 	size_t depth;
-	struct hv *found; /* pairs of pointer and digits */
+	struct hv *found; /* pairs of pointer and number as written */
 	size_t found_count, found_room;
-	const char *wrong_at; /* NULL: for want of memory */
-	char wrong[128];
 };
-
-/* Notes what is wrong and where, and is -1. */
-__attribute__((format(printf, 3, 4))) static int wrong(struct scanner *s, const char *at, const char *what, ...)
-{
-	va_list args;
-
-	s->wrong_at = at;
-	va_start(args, what);
-	vsnprintf(s->wrong, sizeof s->wrong, what, args);
-	va_end(args);
-	return -1;
-}
 
 static int no_memory(struct scanner *s)
 {
-	s->wrong_at = NULL;
+	s->in.wrong_at = NULL;
 	return -1;
 }
 
 static void skip_space(struct scanner *s)
 {
-	while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
-		s->at++;
+	const char *at = s->in.at;
+
+	while (at < s->in.end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+		at++;
+	s->in.at = at;
 }
 
-static bool is_digit(const struct scanner *s)
-{
-	return s->at < s->end && *s->at >= '0' && *s->at <= '9';
-}
-
-/* ---- strings --------------------------------------------------------------------------------------------------- */
-
-/* The four hexadecimal digits of \uXXXX, or -1. */
-static int scan_unit(struct scanner *s)
-{
-	int unit = 0;
-
-	if (s->end - s->at < 4)
-		return -1;
-	for (int i = 0; i < 4; i++) {
-		char c = *s->at++;
-
-		if (c >= '0' && c <= '9')
-			unit = unit << 4 | (c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			unit = unit << 4 | ((c | 0x20) - 'a' + 10);
-		else
-			return -1;
-	}
-	return unit;
-}
-
-/* s->at is behind the backslash. */
-static int scan_escape(struct scanner *s)
-{
-	const char *start = s->at - 1;
-	int unit;
-
-	if (s->at == s->end)
-		return wrong(s, start, "unterminated string");
-	if (strchr("\"\\/bfnrt", *s->at) != NULL && *s->at != '\0') {
-		s->at++;
-		return 0;
-	}
-	if (*s->at != 'u')
-		return wrong(s, start, "unknown escape in a string");
-	s->at++;
-	unit = scan_unit(s);
-	if (unit < 0)
-		return wrong(s, start, "\\u without four hexadecimal digits");
-	if (unit == 0)
-		return wrong(s, start, "NUL character in a string");
-	if (unit < 0xd800 || unit > 0xdfff)
-		return 0;
-	/* A high surrogate, and right behind it a low one: together they are a character, alone they are none. */
-	if (unit <= 0xdbff && s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u') {
-		s->at += 2;
-		unit = scan_unit(s);
-		if (unit >= 0xdc00 && unit <= 0xdfff)
-			return 0;
-	}
-	return wrong(s, start, "lone surrogate in a string");
-}
-
-/* s->at is on the opening quote. *text is what is between the quotes, as written. */
-static int scan_string(struct scanner *s, struct json_key *text)
-{
-	const char *start = s->at++;
-
-	text->has_escapes = false;
-	for (;;) {
-		while (s->at < s->end && (unsigned char)*s->at >= 0x20 && *s->at != '"' && *s->at != '\\')
-			s->at++;
-		if (s->at == s->end)
-			return wrong(s, start, "unterminated string");
-		if (*s->at == '"')
-			break;
-		if (*s->at != '\\')
-			return wrong(s, s->at, "control character in a string");
-		s->at++;
-		text->has_escapes = true;
-		if (scan_escape(s) < 0)
-			return -1;
-	}
-	text->ptr = start + 1;
-	text->len = (size_t)(s->at - text->ptr);
-	s->at++;
-	return 0;
-}
-
-/* ---- numbers --------------------------------------------------------------------------------------------------- */
+/* ---- numbers that JavaScript does not keep ------------------------------------------------------------------- */
 
 /* The JSON pointer to where we are. NULL when there is no memory. */
 static const char *pointer_here(struct scanner *s, size_t *length)
@@ -202,46 +107,12 @@ static int add_found(struct scanner *s, const char *digits, size_t length)
 
 static int scan_number(struct scanner *s)
 {
-	static const char largest_exact[] = "9007199254740991"; /* 2^53 - 1 */
-	const size_t exact_digits = sizeof largest_exact - 1;
-	const char *start = s->at, *digits;
-	size_t count;
+	const char *start = s->in.at;
+	bool keeps;
 
-	if (*s->at == '-')
-		s->at++;
-	digits = s->at;
-	if (!is_digit(s))
-		return wrong(s, start, "number without digits");
-	while (is_digit(s))
-		s->at++;
-	count = (size_t)(s->at - digits);
-	if (*digits == '0' && count > 1)
-		return wrong(s, start, "number with a leading zero");
-	if (s->at < s->end && (*s->at == '.' || (*s->at | 0x20) == 'e')) {
-		if (*s->at == '.') {
-			s->at++;
-			if (!is_digit(s))
-				return wrong(s, start, "number without digits after the point");
-			while (is_digit(s))
-				s->at++;
-		}
-		if (s->at < s->end && (*s->at | 0x20) == 'e') {
-			s->at++;
-			if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
-				s->at++;
-			if (!is_digit(s))
-				return wrong(s, start, "number without digits in the exponent");
-			while (is_digit(s))
-				s->at++;
-		}
-		return add_found(s, start, (size_t)(s->at - start));
-	}
-	/* JSON.parse makes the same of 1.0 and 1e0 as of 1; no document of ours has fractions, so they are listed. */
-	if (*start == '-' && *digits == '0')
-		return add_found(s, start, (size_t)(s->at - start));
-	if (count < exact_digits || (count == exact_digits && memcmp(digits, largest_exact, count) <= 0))
-		return 0;
-	return add_found(s, start, (size_t)(s->at - start));
+	if (json_number(&s->in, &keeps) < 0)
+		return -1;
+	return keeps ? 0 : add_found(s, start, (size_t)(s->in.at - start));
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
@@ -252,9 +123,9 @@ static int scan_word(struct scanner *s, const char *word)
 {
 	size_t length = strlen(word);
 
-	if ((size_t)(s->end - s->at) < length || memcmp(s->at, word, length) != 0)
-		return wrong(s, s->at, "value expected");
-	s->at += length;
+	if ((size_t)(s->in.end - s->in.at) < length || memcmp(s->in.at, word, length) != 0)
+		return json_wrong(&s->in, s->in.at, "value expected");
+	s->in.at += length;
 	return 0;
 }
 
@@ -262,9 +133,9 @@ static int scan_word(struct scanner *s, const char *word)
 static int enter(struct scanner *s, bool is_array)
 {
 	if (s->depth == MAX_DEPTH)
-		return wrong(s, s->at, "nested deeper than %u levels", MAX_DEPTH);
+		return json_wrong(&s->in, s->in.at, "nested deeper than %u levels", MAX_DEPTH);
 	s->path[s->depth++] = (struct step){.is_array = is_array};
-	s->at++;
+	s->in.at++;
 	skip_space(s);
 	return 0;
 }
@@ -275,16 +146,16 @@ static int enter(struct scanner *s, bool is_array)
 static int next_element(struct scanner *s, char closing, const char *expected)
 {
 	skip_space(s);
-	if (s->at == s->end)
-		return wrong(s, s->at, "text ends before %s", expected);
-	if (*s->at == closing) {
-		s->at++;
+	if (s->in.at == s->in.end)
+		return json_wrong(&s->in, s->in.at, "text ends before %s", expected);
+	if (*s->in.at == closing) {
+		s->in.at++;
 		s->depth--;
 		return 0;
 	}
-	if (*s->at != ',')
-		return wrong(s, s->at, "%s expected", expected);
-	s->at++;
+	if (*s->in.at != ',')
+		return json_wrong(&s->in, s->in.at, "%s expected", expected);
+	s->in.at++;
 	skip_space(s);
 	return 1;
 }
@@ -295,8 +166,8 @@ static int scan_array(struct scanner *s)
 
 	if (enter(s, true) < 0)
 		return -1;
-	if (s->at < s->end && *s->at == ']') {
-		s->at++;
+	if (s->in.at < s->in.end && *s->in.at == ']') {
+		s->in.at++;
 		s->depth--;
 		return 0;
 	}
@@ -310,26 +181,26 @@ static int scan_array(struct scanner *s)
 
 static int scan_member(struct scanner *s, size_t first_key)
 {
-	const char *start = s->at;
+	const char *start = s->in.at;
 	struct json_key key;
 
-	if (s->at == s->end || *s->at != '"')
-		return wrong(s, s->at, "key in double quotes expected");
-	if (scan_string(s, &key) < 0)
+	if (s->in.at == s->in.end || *s->in.at != '"')
+		return json_wrong(&s->in, s->in.at, "key in double quotes expected");
+	if (json_string(&s->in, &key) < 0)
 		return -1;
 	switch (json_keys_add(&s->keys, &key, first_key)) {
 	case JSON_KEY_NEW:
 		break;
 	case JSON_KEY_DUPLICATE:
-		return wrong(s, start, "duplicate key \"%.*s\"", key.len < 64 ? (int)key.len : 64, key.ptr);
+		return json_wrong(&s->in, start, "duplicate key \"%.*s\"", key.len < 64 ? (int)key.len : 64, key.ptr);
 	case JSON_KEY_NO_MEMORY:
 		return no_memory(s);
 	}
 	s->path[s->depth - 1].key = key;
 	skip_space(s);
-	if (s->at == s->end || *s->at != ':')
-		return wrong(s, s->at, "\":\" expected");
-	s->at++;
+	if (s->in.at == s->in.end || *s->in.at != ':')
+		return json_wrong(&s->in, s->in.at, "\":\" expected");
+	s->in.at++;
 	skip_space(s);
 	return scan_value(s);
 }
@@ -341,8 +212,8 @@ static int scan_object(struct scanner *s)
 
 	if (enter(s, false) < 0)
 		return -1;
-	if (s->at < s->end && *s->at == '}') {
-		s->at++;
+	if (s->in.at < s->in.end && *s->in.at == '}') {
+		s->in.at++;
 		s->depth--;
 		return 0;
 	}
@@ -358,15 +229,15 @@ static int scan_value(struct scanner *s)
 {
 	struct json_key text;
 
-	if (s->at == s->end)
-		return wrong(s, s->at, "text ends before a value");
-	switch (*s->at) {
+	if (s->in.at == s->in.end)
+		return json_wrong(&s->in, s->in.at, "text ends before a value");
+	switch (*s->in.at) {
 	case '{':
 		return scan_object(s);
 	case '[':
 		return scan_array(s);
 	case '"':
-		return scan_string(s, &text);
+		return json_string(&s->in, &text);
 	case 't':
 		return scan_word(s, "true");
 	case 'f':
@@ -374,23 +245,23 @@ static int scan_value(struct scanner *s)
 	case 'n':
 		return scan_word(s, "null");
 	default:
-		if (*s->at != '-' && !is_digit(s))
-			return wrong(s, s->at, "value expected");
+		if (*s->in.at != '-' && (*s->in.at < '0' || *s->in.at > '9'))
+			return json_wrong(&s->in, s->in.at, "value expected");
 		return scan_number(s);
 	}
 }
 
 static int scan_text(struct scanner *s)
 {
-	if (s->end - s->at >= 3 && memcmp(s->at, "\xef\xbb\xbf", 3) == 0)
-		return wrong(s, s->at, "byte order mark");
+	if (s->in.end - s->in.at >= 3 && memcmp(s->in.at, "\xef\xbb\xbf", 3) == 0)
+		return json_wrong(&s->in, s->in.at, "byte order mark");
 	skip_space(s);
-	if (s->at == s->end || *s->at != '{')
-		return wrong(s, s->at, "object expected");
+	if (s->in.at == s->in.end || *s->in.at != '{')
+		return json_wrong(&s->in, s->in.at, "object expected");
 	if (scan_object(s) < 0)
 		return -1;
 	skip_space(s);
-	return s->at == s->end ? 0 : wrong(s, s->at, "text after the object");
+	return s->in.at == s->in.end ? 0 : json_wrong(&s->in, s->in.at, "text after the object");
 }
 
 /* Lines and columns count from 1; a column is a character, not a byte. */
@@ -398,7 +269,7 @@ static int fail_at(struct host_call *call, const struct scanner *s)
 {
 	size_t line = 1, column = 1;
 
-	for (const char *c = s->text; c < s->wrong_at; c++) {
+	for (const char *c = s->text; c < s->in.wrong_at; c++) {
 		if (*c == '\n') {
 			line++;
 			column = 1;
@@ -406,7 +277,7 @@ static int fail_at(struct host_call *call, const struct scanner *s)
 			column++;
 		}
 	}
-	return host_fail(call, EINVAL, "json", "line %zu, column %zu: %s", line, column, s->wrong);
+	return host_fail(call, EINVAL, "json", "line %zu, column %zu: %s", line, column, s->in.wrong);
 }
 
 int host_checkJson(struct host_call *call)
@@ -417,15 +288,15 @@ int host_checkJson(struct host_call *call)
 
 	if (arg_str(call, 0, "text", &text, &len) < 0)
 		return -1;
-	s.text = s.at = text;
-	s.end = text + len;
+	s.text = s.in.at = text;
+	s.in.end = text + len;
 	s.arena = &call->arena;
 	s.depth = 0;
 	s.found = NULL;
 	s.found_count = s.found_room = 0;
 	json_keys_begin(&s.keys, &call->arena);
 	if (scan_text(&s) < 0)
-		return s.wrong_at == NULL ? host_no_memory(call) : fail_at(call, &s);
+		return s.in.wrong_at == NULL ? host_no_memory(call) : fail_at(call, &s);
 	call->result = (struct hv){.kind = HV_LIST, .list = {s.found, s.found_count}};
 	return 0;
 }
