@@ -2,8 +2,11 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
+import { log } from "../log.ts";
 import type { Resources } from "../spec/config.ts";
+import { Journal } from "./journal.ts";
 import type { CgroupDirectory, CgroupRecord } from "./record.ts";
+import { ignoredSettings } from "./resources.ts";
 import * as v1 from "./v1.ts";
 import * as v2 from "./v2.ts";
 
@@ -30,11 +33,39 @@ export function createCgroup(record: CgroupRecord): void {
   }
 }
 
-/** Sets the limits and, with `devices`, which devices may be used. */
+/**
+ * Sets the limits of a new cgroup and, with `devices`, which devices may be used.
+ *
+ * @throws UserError naming the setting that can't be had
+ */
 export function applyResources(record: CgroupRecord, resources: Resources, devices: boolean): void {
   if (record.driver === "none") return;
+  warnOfIgnored(record.version, resources);
   const apply = record.version === "v2" ? v2.apply : v1.apply;
-  apply(record.directories, resources, devices);
+  apply(record.directories, resources, devices, host.writeText);
+}
+
+/**
+ * Changes limits of a cgroup in use: all of them, or, when one can't be had, none.
+ *
+ * @param change what is to be written
+ */
+export function changeResources(record: CgroupRecord, change: Resources): void {
+  if (record.driver === "none") throw new UserError("the container has no cgroup to limit", { code: "cgroup" });
+  warnOfIgnored(record.version, change);
+  const journal = new Journal();
+  const apply = record.version === "v2" ? v2.apply : v1.apply;
+  try {
+    apply(record.directories, change, false, journal.write);
+  } catch (error) {
+    journal.undo();
+    throw error;
+  }
+}
+
+function warnOfIgnored(version: "v1" | "v2", resources: Resources): void {
+  for (const at of ignoredSettings(resources, version))
+    log.warn(`${at} is ignored: cgroup ${version} has no such limit`);
 }
 
 /** Whether the whole cgroup is frozen (paused). A cgroup that is gone isn't. */

@@ -15,9 +15,29 @@ export interface CgroupWrite {
   readonly at: string;
   /** "absent": the file may be missing (older kernels, no swap accounting); then nothing is written */
   readonly optional?: "absent";
+  /** Refused (EINVAL) while a later write of the same controller isn't done: then it is tried once more after those */
+  readonly again?: boolean;
+  /** What to write where the kernel has another file for it (BFQ's weights) */
+  readonly instead?: { readonly file: string; readonly value: string };
+}
+
+/** Adds a write to a list; `more` are its uncommon members. */
+type Put = (
+  file: string,
+  value: string,
+  at: string,
+  more?: Pick<CgroupWrite, "optional" | "again" | "instead">,
+) => void;
+
+function putInto(writes: CgroupWrite[]): Put {
+  return (file, value, at, more = {}) => {
+    writes.push({ controller: file.slice(0, file.indexOf(".")), file, value, at: resourcesAt + at, ...more });
+  };
 }
 
 const resourcesAt = "/linux/resources";
+
+const absent = { optional: "absent" } as const;
 
 /** A number that is given and not zero: the way engines say "set this". */
 function given(value: Int64 | undefined): value is Int64 {
@@ -77,10 +97,7 @@ function pidsText(limit: Int64): string {
 /** The writes for a v2 cgroup, in the order runc uses: pids, memory, io, cpu, cpuset, hugetlb, rdma, unified. */
 export function writesV2(resources: Resources): readonly CgroupWrite[] {
   const writes: CgroupWrite[] = [];
-  const put = (file: string, value: string, at: string, optional?: "absent"): void => {
-    const controller = file.slice(0, file.indexOf("."));
-    writes.push({ controller, file, value, at: resourcesAt + at, ...(optional === undefined ? {} : { optional }) });
-  };
+  const put = putInto(writes);
   if (resources.pids?.limit !== undefined) put("pids.max", pidsText(resources.pids.limit), "/pids/limit");
   if (resources.memory !== undefined) memoryV2(resources.memory, put);
   if (resources.blockIO !== undefined) blockIOV2(resources.blockIO, put);
@@ -88,7 +105,7 @@ export function writesV2(resources: Resources): readonly CgroupWrite[] {
   resources.hugepageLimits?.forEach((page, index) => {
     const at = `/hugepageLimits/${index}/limit`;
     put(`hugetlb.${page.pageSize}.max`, String(page.limit), at);
-    put(`hugetlb.${page.pageSize}.rsvd.max`, String(page.limit), at, "absent");
+    put(`hugetlb.${page.pageSize}.rsvd.max`, String(page.limit), at, absent);
   });
   rdma(resources, put);
   for (const [file, value] of Object.entries(resources.unified ?? {})) {
@@ -97,14 +114,12 @@ export function writesV2(resources: Resources): readonly CgroupWrite[] {
   return writes;
 }
 
-type Put = (file: string, value: string, at: string, optional?: "absent") => void;
-
 function memoryV2(memory: Memory, put: Put): void {
   const swap = swapMax(memory);
   // swap first, so that a shrinking limit doesn't kill what could still be swapped out
   if (swap !== undefined) {
     const unlimitedOrOff = swap === "max" || swap === "0";
-    put("memory.swap.max", swap, "/memory/swap", unlimitedOrOff ? "absent" : undefined);
+    put("memory.swap.max", swap, "/memory/swap", unlimitedOrOff ? absent : {});
   }
   if (given(memory.limit)) put("memory.max", limitText(memory.limit), "/memory/limit");
   if (given(memory.reservation)) put("memory.low", limitText(memory.reservation), "/memory/reservation");
@@ -115,6 +130,11 @@ function cpuV2(cpu: Cpu, put: Put): void {
   if (given(cpu.shares) && Number(cpu.idle ?? 0) !== 1) {
     put("cpu.weight", String(weightOfShares(cpu.shares)), "/cpu/shares");
   }
+  // a burst must not exceed the quota, neither the old one nor the new one
+  if (cpu.burst !== undefined) {
+    const none = Number(cpu.burst) === 0 ? absent : {};
+    put("cpu.max.burst", String(cpu.burst), "/cpu/burst", { again: true, ...none });
+  }
   if (given(cpu.quota) || given(cpu.period)) {
     const quota = given(cpu.quota) && BigInt(cpu.quota) > 0n ? String(cpu.quota) : "max";
     put(
@@ -123,7 +143,6 @@ function cpuV2(cpu: Cpu, put: Put): void {
       given(cpu.quota) ? "/cpu/quota" : "/cpu/period",
     );
   }
-  if (cpu.burst !== undefined) put("cpu.max.burst", String(cpu.burst), "/cpu/burst");
   if (cpu.cpus) put("cpuset.cpus", cpu.cpus, "/cpu/cpus");
   if (cpu.mems) put("cpuset.mems", cpu.mems, "/cpu/mems");
 }
@@ -136,15 +155,24 @@ const throttles = [
 ] as const;
 
 function blockIOV2(io: BlockIo, put: Put): void {
-  if (given(io.weight)) put("io.weight", `default ${ioWeightOfBlkio(Number(io.weight))}`, "/blockIO/weight");
+  if (given(io.weight)) {
+    put("io.bfq.weight", String(io.weight), "/blockIO/weight", {
+      instead: { file: "io.weight", value: `default ${ioWeightOfBlkio(Number(io.weight))}` },
+    });
+  }
   io.weightDevice?.forEach((device, index) => {
     if (!given(device.weight)) return;
     const at = `/blockIO/weightDevice/${index}/weight`;
-    put("io.weight", `${device.major}:${device.minor} ${ioWeightOfBlkio(Number(device.weight))}`, at);
+    const id = `${device.major}:${device.minor}`;
+    put("io.bfq.weight", `${id} ${device.weight}`, at, {
+      instead: { file: "io.weight", value: `${id} ${ioWeightOfBlkio(Number(device.weight))}` },
+    });
   });
   for (const [field, key] of throttles) {
     io[field]?.forEach((device, index) => {
-      put("io.max", `${device.major}:${device.minor} ${key}=${device.rate}`, `/blockIO/${field}/${index}/rate`);
+      // a rate of 0 takes the limit away, as on v1
+      const rate = given(device.rate) ? device.rate : "max";
+      put("io.max", `${device.major}:${device.minor} ${key}=${rate}`, `/blockIO/${field}/${index}/rate`);
     });
   }
 }
@@ -160,10 +188,7 @@ function rdma(resources: Resources, put: Put): void {
 /** The writes for v1 hierarchies. */
 export function writesV1(resources: Resources): readonly CgroupWrite[] {
   const writes: CgroupWrite[] = [];
-  const put: Put = (file, value, at, optional) => {
-    const controller = file.slice(0, file.indexOf("."));
-    writes.push({ controller, file, value, at: resourcesAt + at, ...(optional === undefined ? {} : { optional }) });
-  };
+  const put = putInto(writes);
   if (Object.keys(resources.unified ?? {}).length > 0) {
     throw new UserError("cannot use unified on cgroup v1", {
       at: `${resourcesAt}/unified`,
@@ -177,7 +202,7 @@ export function writesV1(resources: Resources): readonly CgroupWrite[] {
   resources.hugepageLimits?.forEach((page, index) => {
     const at = `/hugepageLimits/${index}/limit`;
     put(`hugetlb.${page.pageSize}.limit_in_bytes`, String(page.limit), at);
-    put(`hugetlb.${page.pageSize}.rsvd.limit_in_bytes`, String(page.limit), at, "absent");
+    put(`hugetlb.${page.pageSize}.rsvd.limit_in_bytes`, String(page.limit), at, absent);
   });
   if (given(resources.network?.classID)) put("net_cls.classid", String(resources.network.classID), "/network/classID");
   resources.network?.priorities?.forEach((priority, index) => {
@@ -193,7 +218,7 @@ function memoryV1(memory: Memory, put: Put): void {
   const swap = given(memory.swap) ? memory.swap : limit !== undefined && BigInt(limit) === -1n ? limit : undefined;
   if (limit !== undefined) put("memory.limit_in_bytes", String(limit), "/memory/limit");
   if (swap !== undefined) {
-    put("memory.memsw.limit_in_bytes", String(swap), "/memory/swap", BigInt(swap) === -1n ? "absent" : undefined);
+    put("memory.memsw.limit_in_bytes", String(swap), "/memory/swap", BigInt(swap) === -1n ? absent : {});
   }
   if (given(memory.reservation)) {
     put("memory.soft_limit_in_bytes", String(memory.reservation), "/memory/reservation");
@@ -203,29 +228,60 @@ function memoryV1(memory: Memory, put: Put): void {
 }
 
 function cpuV1(cpu: Cpu, put: Put): void {
-  if (given(cpu.shares)) put("cpu.shares", String(cpu.shares), "/cpu/shares");
-  if (given(cpu.realtimePeriod)) put("cpu.rt_period_us", String(cpu.realtimePeriod), "/cpu/realtimePeriod");
-  if (given(cpu.realtimeRuntime)) put("cpu.rt_runtime_us", String(cpu.realtimeRuntime), "/cpu/realtimeRuntime");
-  if (given(cpu.period)) put("cpu.cfs_period_us", String(cpu.period), "/cpu/period");
-  if (given(cpu.quota)) put("cpu.cfs_quota_us", String(cpu.quota), "/cpu/quota");
-  if (cpu.burst !== undefined) put("cpu.cfs_burst_us", String(cpu.burst), "/cpu/burst");
   if (cpu.idle !== undefined) put("cpu.idle", String(cpu.idle), "/cpu/idle");
+  // an idle group has no shares: the kernel refuses them
+  if (given(cpu.shares) && Number(cpu.idle ?? 0) !== 1) put("cpu.shares", String(cpu.shares), "/cpu/shares");
+  // of each of these the kernel checks every step, not the end: what it refuses at first may be right after the others
+  const again = true;
+  if (given(cpu.realtimePeriod)) put("cpu.rt_period_us", String(cpu.realtimePeriod), "/cpu/realtimePeriod", { again });
+  if (given(cpu.realtimeRuntime)) put("cpu.rt_runtime_us", String(cpu.realtimeRuntime), "/cpu/realtimeRuntime");
+  if (given(cpu.period)) put("cpu.cfs_period_us", String(cpu.period), "/cpu/period", { again });
+  if (cpu.burst !== undefined) {
+    const none = Number(cpu.burst) === 0 ? absent : {};
+    put("cpu.cfs_burst_us", String(cpu.burst), "/cpu/burst", { again, ...none });
+  }
+  if (given(cpu.quota)) put("cpu.cfs_quota_us", String(cpu.quota), "/cpu/quota");
   if (cpu.cpus) put("cpuset.cpus", cpu.cpus, "/cpu/cpus");
   if (cpu.mems) put("cpuset.mems", cpu.mems, "/cpu/mems");
 }
 
 function blockIOV1(io: BlockIo, put: Put): void {
-  if (given(io.weight)) put("blkio.weight", String(io.weight), "/blockIO/weight");
-  if (given(io.leafWeight)) put("blkio.leaf_weight", String(io.leafWeight), "/blockIO/leafWeight");
+  /** CFQ's name and BFQ's: a kernel has one of them, or none. */
+  const weigh = (name: string, value: string, at: string): void => {
+    put(`blkio.${name}`, value, at, { instead: { file: `blkio.bfq.${name}`, value } });
+  };
+  if (given(io.weight)) weigh("weight", String(io.weight), "/blockIO/weight");
+  if (given(io.leafWeight)) weigh("leaf_weight", String(io.leafWeight), "/blockIO/leafWeight");
   io.weightDevice?.forEach((device, index) => {
     const at = `/blockIO/weightDevice/${index}`;
     const id = `${device.major}:${device.minor}`;
-    if (given(device.weight)) put("blkio.weight_device", `${id} ${device.weight}`, `${at}/weight`);
-    if (given(device.leafWeight)) put("blkio.leaf_weight_device", `${id} ${device.leafWeight}`, `${at}/leafWeight`);
+    if (given(device.weight)) weigh("weight_device", `${id} ${device.weight}`, `${at}/weight`);
+    if (given(device.leafWeight)) weigh("leaf_weight_device", `${id} ${device.leafWeight}`, `${at}/leafWeight`);
   });
   for (const [field, , file] of throttles) {
     io[field]?.forEach((device, index) => {
       put(file, `${device.major}:${device.minor} ${device.rate}`, `/blockIO/${field}/${index}/rate`);
     });
   }
+}
+
+/** Settings that a cgroup version doesn't have, or kernels no longer: left out with a warning, as runc does. */
+export function ignoredSettings(resources: Resources, version: "v1" | "v2"): readonly string[] {
+  const { memory = {}, cpu = {}, blockIO = {}, network = {} } = resources;
+  const nowhere: readonly (readonly [at: string, set: boolean])[] = [
+    ["/memory/kernel", given(memory.kernel)],
+    ["/memory/kernelTCP", given(memory.kernelTCP)],
+    ["/memory/useHierarchy", memory.useHierarchy === false],
+  ];
+  const notOnV2: typeof nowhere = [
+    ["/memory/swappiness", memory.swappiness !== undefined],
+    ["/memory/disableOOMKiller", memory.disableOOMKiller === true],
+    ["/cpu/realtimePeriod", given(cpu.realtimePeriod)],
+    ["/cpu/realtimeRuntime", given(cpu.realtimeRuntime)],
+    ["/blockIO/leafWeight", given(blockIO.leafWeight)],
+    ["/blockIO/weightDevice", blockIO.weightDevice?.some(({ leafWeight }) => given(leafWeight)) ?? false],
+    ["/network/classID", given(network.classID)],
+    ["/network/priorities", (network.priorities ?? []).length > 0],
+  ];
+  return [...nowhere, ...(version === "v2" ? notOnV2 : [])].filter(([, set]) => set).map(([at]) => resourcesAt + at);
 }

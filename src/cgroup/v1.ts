@@ -3,8 +3,10 @@
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Resources } from "../spec/config.ts";
+import { writeAll } from "./apply.ts";
 import { effectiveRules, ruleText } from "./devices.ts";
 import { writeFailure } from "./failure.ts";
+import type { WriteFile } from "./journal.ts";
 import type { CgroupDirectory } from "./record.ts";
 import { type CgroupWrite, writesV1 } from "./resources.ts";
 
@@ -17,19 +19,55 @@ export function inheritCpuset(directory: CgroupDirectory): void {
   }
 }
 
-/** Writes the limits, each into its controller's hierarchy. */
-export function apply(directories: readonly CgroupDirectory[], resources: Resources, devices: boolean): void {
-  for (const write of ordered(writesV1(resources), directories)) {
-    const directory = directories.find((entry) => entry.controllers.includes(write.controller));
-    if (directory === undefined) throw missingController(write);
-    try {
-      host.writeText(`${directory.path}/${write.file}`, write.value);
-    } catch (error) {
-      if (write.optional === "absent" && isErrno(error, Errno.ENOENT, Errno.EACCES)) continue;
-      throw writeFailure(error, write, directory.path);
-    }
-  }
+/**
+ * Writes the limits, each into its controller's hierarchy.
+ *
+ * @throws UserError naming the setting that the kernel refuses
+ */
+export function apply(
+  directories: readonly CgroupDirectory[],
+  resources: Resources,
+  devices: boolean,
+  write: WriteFile,
+): void {
+  const of = (controller: string): CgroupDirectory | undefined =>
+    directories.find((entry) => entry.controllers.includes(controller));
+  writeAll(ordered(writesV1(resources), directories), {
+    directoryFor: (setting) => {
+      const directory = of(setting.controller);
+      if (directory === undefined) throw missingController(setting);
+      return directory.path;
+    },
+    write,
+    failure: (error, setting, path) => belowUsage(error, setting, path) ?? writeFailure(error, setting, path),
+  });
+  checkShares(of("cpu")?.path, resources);
   if (devices) applyDevices(directories, resources);
+}
+
+/** The kernel moves shares into its range without a word: who asked for more (or less) than there is must know. */
+function checkShares(path: string | undefined, { cpu }: Resources): void {
+  const wanted = BigInt(cpu?.shares ?? 0);
+  if (path === undefined || wanted === 0n || Number(cpu?.idle ?? 0) === 1) return;
+  const got = BigInt(host.readText(`${path}/cpu.shares`, 64).trim());
+  if (got === wanted) return;
+  throw new UserError(`the ${got < wanted ? "maximum" : "minimum"} allowed cpu-shares is ${got}`, {
+    at: "/linux/resources/cpu/shares",
+    code: "cgroup",
+  });
+}
+
+/** A memory limit that is refused because more is in use: how much. undefined for any other error. */
+function belowUsage(error: unknown, write: CgroupWrite, path: string): UserError | undefined {
+  if (!isErrno(error, Errno.EBUSY) || write.controller !== "memory") return undefined;
+  const read = (file: string): string => host.readText(`${path}/${file}`, 64).trim();
+  const prefix = write.file.includes("memsw") ? "memory.memsw" : "memory";
+  const [usage, peak] = [read(`${prefix}.usage_in_bytes`), read(`${prefix}.max_usage_in_bytes`)];
+  return new UserError(`unable to set memory limit to ${write.value} (current usage: ${usage}, peak usage: ${peak})`, {
+    at: write.at,
+    code: "cgroup",
+    errno: Errno.EBUSY,
+  });
 }
 
 /**

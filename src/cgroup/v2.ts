@@ -2,10 +2,12 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
-import type { Resources } from "../spec/config.ts";
+import type { Memory, Resources } from "../spec/config.ts";
+import { writeAll } from "./apply.ts";
 import { writeFailure } from "./failure.ts";
+import type { WriteFile } from "./journal.ts";
 import type { CgroupDirectory } from "./record.ts";
-import { writesV2 } from "./resources.ts";
+import { type CgroupWrite, writesV2 } from "./resources.ts";
 
 /** What containers are accounted and limited by, if the kernel has it. */
 const wanted = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "misc"];
@@ -47,27 +49,84 @@ function enable(path: string, controllers: readonly string[]): void {
   }
 }
 
-/** Writes the limits. */
-export function apply(directories: readonly CgroupDirectory[], resources: Resources, _devices: boolean): void {
-  const directory = only(directories);
-  for (const write of writesV2(resources)) {
-    try {
-      host.writeText(`${directory.path}/${write.file}`, write.value);
-    } catch (error) {
-      if (write.optional === "absent" && isErrno(error, Errno.ENOENT)) continue;
-      const available = words(`${directory.path}/cgroup.controllers`);
-      if (isErrno(error, Errno.ENOENT, Errno.EACCES) && !available.includes(write.controller)) {
-        throw new UserError(
-          `"${write.file}" can't be set: the ${write.controller} controller is not available in ${directory.path}`,
-          {
-            at: write.at,
-            code: "cgroup",
-            hint: `enable it in cgroup.subtree_control of every parent (systemd: Delegate=${write.controller})`,
-          },
-        );
-      }
-      throw writeFailure(error, write, directory.path);
-    }
+/**
+ * Writes the limits.
+ *
+ * @throws UserError naming the setting that the kernel refuses, or the controller that is not there
+ */
+export function apply(
+  directories: readonly CgroupDirectory[],
+  resources: Resources,
+  _devices: boolean,
+  write: WriteFile,
+): void {
+  const { path } = only(directories);
+  const writes = writesV2(resources);
+  joinThreads(path, writes);
+  if (resources.memory?.checkBeforeUpdate === true) checkUsage(path, resources.memory);
+  writeAll(writes, {
+    directoryFor: () => path,
+    write,
+    failure: (error, setting) => missingController(error, setting, path) ?? writeFailure(error, setting, path),
+  });
+}
+
+function missingController(error: unknown, write: CgroupWrite, path: string): UserError | undefined {
+  if (!isErrno(error, Errno.ENOENT, Errno.EACCES)) return undefined;
+  if (words(`${path}/cgroup.controllers`).includes(write.controller)) return undefined;
+  return new UserError(`"${write.file}" can't be set: the ${write.controller} controller is not available in ${path}`, {
+    at: write.at,
+    code: "cgroup",
+    hint: `enable it in cgroup.subtree_control of every parent (systemd: Delegate=${write.controller})`,
+  });
+}
+
+/** Controllers that count whole processes, not threads. */
+const domainControllers: ReadonlySet<string> = new Set(["memory", "io", "hugetlb", "rdma", "misc"]);
+
+/**
+ * Below a threaded cgroup a new one is "domain invalid": it takes no process until it is threaded itself, and then has
+ * no limits of whole processes.
+ */
+function joinThreads(path: string, writes: readonly CgroupWrite[]): void {
+  const file = `${path}/cgroup.type`;
+  const type = host.readText(file, 64).trim();
+  if (type === "domain") return;
+  const limit = writes.find(({ controller }) => domainControllers.has(controller));
+  if (limit !== undefined) {
+    throw new UserError(`"${limit.file}" can't be set: the cgroup ${path} is ${type}`, {
+      at: limit.at,
+      code: "cgroup",
+      hint: "threaded cgroups have only cpu, cpuset, pids and perf_event; choose a cgroupsPath beside the threaded ones",
+    });
+  }
+  if (type === "domain invalid") host.writeText(file, "threaded");
+}
+
+/** memory.checkBeforeUpdate: a limit that would have the kernel kill at once is refused. */
+function checkUsage(path: string, { limit = 0, swap = 0 }: Memory): void {
+  const text = unlessAbsent(() => host.readText(`${path}/memory.current`, 64).trim());
+  // what can't be known can't be checked
+  if (text === undefined) return;
+  const usage = BigInt(text);
+  for (const [what, member, value] of [
+    ["memory limit", "limit", BigInt(limit)],
+    ["memory+swap limit", "swap", BigInt(swap)],
+  ] as const) {
+    if (value <= 0n || value > usage) continue;
+    throw new UserError(`rejecting ${what} ${value} <= usage ${usage}`, {
+      at: `/linux/resources/memory/${member}`,
+      code: "cgroup",
+    });
+  }
+}
+
+function unlessAbsent<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT, Errno.ENODEV)) return undefined;
+    throw error;
   }
 }
 

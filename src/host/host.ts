@@ -94,6 +94,13 @@ export interface Host {
    */
   openTree(path: string, recursive: boolean, nofollow: boolean, usernsFd: number, idmapRecursive: boolean): number;
 
+  /**
+   * Moves a network device of our namespace into another one (a descriptor of it), where it is called `to` ("%d" stands
+   * for the first free number), with its permanent global addresses, and brings it up there. The subject of a failure
+   * begins with what was tried.
+   */
+  moveNetDevice(namespaceFd: number, from: string, to: string): void;
+
   // ---- processes -------------------------------------------------------------------------------------------------
 
   /** CLONE_NEW*-flagged start of init: see launch.c. Returns [pid, pidfd, socket]. */
@@ -145,6 +152,16 @@ export interface Host {
     stdin: string,
     timeoutMs: number,
   ): HookResult;
+  /**
+   * Runs a program of the host's to its end, with nothing on its stdin. `status` is its exit status or -signal; bytes
+   * of its outputs that are no UTF-8 become U+FFFD. EFBIG for an output of more than maxBytes.
+   */
+  runProgram(
+    path: string,
+    args: readonly string[],
+    env: readonly string[],
+    maxBytes: number,
+  ): readonly [status: number, stdout: string, stderr: string];
   /** PR_SET_CHILD_SUBREAPER. */
   becomeSubreaper(): void;
   /**
@@ -155,6 +172,18 @@ export interface Host {
    */
   supervise(pid: number, pidfd: number, master: number, timeoutMs: number): ExitStatus;
   /** The CPUs' affinity of a new process, its umask, signals and so on are reset by init itself, not here. */
+
+  // ---- notices ---------------------------------------------------------------------------------------------------
+
+  /**
+   * A descriptor that `poll` finds readable when the v1 cgroup tells of an event of this file (memory.oom_control),
+   * and when the cgroup is removed.
+   */
+  noticeV1(directory: string, file: string): number;
+  /** A descriptor that `poll` finds readable when one of these files is modified (memory.events of a v2 cgroup). */
+  noticeV2(files: readonly string[]): number;
+  /** Takes all notices that have come on such a descriptor, so that `poll` waits for the next; whether there was any. */
+  noticed(fd: number): boolean;
 
   // ---- sockets ---------------------------------------------------------------------------------------------------
 
@@ -177,6 +206,8 @@ export interface Host {
   capabilities(): number | bigint;
   /** [sysname release, machine], e.g. ["6.18.0", "x86_64"] */
   kernel(): readonly [release: string, machine: string];
+  /** Whether seccomp(2) of this kernel takes these flags for a filter. No filter is installed. */
+  seccompTakes(flags: number): boolean;
   /** CLOCK_MONOTONIC in nanoseconds, and CLOCK_REALTIME as [seconds, nanoseconds]. */
   monotonic(): number;
   now(): readonly [seconds: number, nanoseconds: number];

@@ -1,0 +1,7 @@
+import { pause } from "../../container/pause.ts";
+import { type Context, idArgument } from "../context.ts";
+
+export function run(context: Context): number {
+  pause(context.store, idArgument(context));
+  return 0;
+}
