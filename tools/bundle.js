@@ -53,9 +53,10 @@ async function bundleForNode() {
     outdir: "dist",
     platform: "node",
     target: "node20",
-    // CommonJS packages inside an ES module (yargs' dependencies) call require for Node's own modules.
+    // dist/cli.js is a program. CommonJS packages inside an ES module call require for Node's own modules.
     banner: {
-      js: 'import { createRequire as tsruncRequire } from "node:module";const require = tsruncRequire(import.meta.url);',
+      js: `#!/usr/bin/env node
+import { createRequire as tsruncRequire } from "node:module";const require = tsruncRequire(import.meta.url);`,
     },
   });
   chmodSync("dist/cli.js", 0o755);
