@@ -110,6 +110,18 @@ int host_kernel(struct host_call *call)
 	return answer_strings(call, (char *[]){name.release, name.machine}, 2);
 }
 
+int host_seccompTakes(struct host_call *call)
+{
+	const unsigned SET_MODE_FILTER = 1;
+	int64_t flags;
+
+	if (arg_int(call, 0, "flags", 0, UINT32_MAX, &flags) < 0)
+		return -1;
+	/* without a filter: EFAULT once the flags are accepted, EINVAL for one that is unknown */
+	call->result = hv_bool(syscall(SYS_seccomp, SET_MODE_FILTER, (unsigned)flags, NULL) < 0 && errno == EFAULT);
+	return 0;
+}
+
 int host_monotonic(struct host_call *call)
 {
 	call->result = hv_real((double)time_now());

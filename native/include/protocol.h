@@ -63,6 +63,10 @@
                                             mqueue in a user namespace; cgroup2) with the same attributes */
 #define PLAN_MOUNT_OPTIONAL 0x100u       /* mount, bind: a missing source or refused mount is a NOTE, not a failure */
 
+/* replace of link */
+#define PLAN_LINK_REPLACE 1u
+#define PLAN_LINK_EXACT 2u
+
 enum sync_point {
 	SYNC_LAUNCHED = 1, /* nothing done yet: the runtime places init in its cgroup, records its pid */
 	SYNC_USERNS = 2,   /* in a new user namespace: the runtime writes id maps */

@@ -47,6 +47,15 @@ int run_device(struct init *in, const struct op_device *op, struct failure *why)
 	return 0;
 }
 
+/* Whether what is there is a link with this target. */
+static int is_link_to(int directory, const char *name, const char *target)
+{
+	char found[4096];
+	ssize_t len = readlinkat(directory, name, found, sizeof(found));
+
+	return len == (ssize_t)strlen(target) && memcmp(found, target, (size_t)len) == 0;
+}
+
 int run_link(struct init *in, const struct op_link *op, struct failure *why)
 {
 	int root = root_fd(in);
@@ -56,9 +65,13 @@ int run_link(struct init *in, const struct op_link *op, struct failure *why)
 	if (directory < 0)
 		return FAIL(why, errno, "openat2", "directory of \"", op->path.ptr, "\"");
 	/* unlinkat without AT_REMOVEDIR removes no directory */
-	if (op->replace && unlinkat(directory, name, 0) < 0 && errno != ENOENT)
+	if (op->replace == PLAN_LINK_REPLACE && unlinkat(directory, name, 0) < 0 && errno != ENOENT)
 		return FAIL(why, errno, "unlinkat", "\"", op->path.ptr, "\"");
-	if (symlinkat(op->target.ptr, directory, name) < 0 && errno != EEXIST)
+	if (symlinkat(op->target.ptr, directory, name) == 0)
+		return 0;
+	if (errno != EEXIST)
 		return FAIL(why, errno, "symlinkat", "\"", op->path.ptr, "\"");
+	if (op->replace == PLAN_LINK_EXACT && !is_link_to(directory, name, op->target.ptr))
+		return FAIL(why, EEXIST, "symlinkat", "\"", op->path.ptr, "\": something else is there");
 	return 0;
 }

@@ -19,6 +19,9 @@ export type CgroupRecord =
   | { readonly driver: "none" }
   | { readonly driver: "cgroupfs"; readonly version: "v1" | "v2"; readonly directories: readonly CgroupDirectory[] };
 
+/** What there is of cgroup managers, for `features`. */
+export const cgroupManagers = { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true } as const;
+
 const at = "/linux/cgroupsPath";
 
 /**

@@ -4,6 +4,7 @@ import { host } from "#host";
 import { type Bundle, loadBundle } from "../container/bundle.ts";
 import type { CreateTools } from "../container/create.ts";
 import { checkId } from "../container/id.ts";
+import type { Config } from "../spec/config.ts";
 import { type Context, idArgument, pathFlag } from "./context.ts";
 
 export async function loadForCreate(
@@ -19,7 +20,20 @@ export function bundlePath(context: Context): string {
 }
 
 export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<CreateTools> {
-  if (config.linux?.seccomp === undefined) return { seccomp: undefined };
-  const { compileSeccomp } = await import("../seccomp/compile.ts");
-  return { seccomp: compileSeccomp };
+  const seccomp =
+    config.linux?.seccomp === undefined ? undefined : (await import("../seccomp/compile.ts")).compileSeccomp;
+  return { seccomp, extras: needsExtras(config) ? await import("../container/extras.ts") : undefined };
+}
+
+const rareOptions: ReadonlySet<string> = new Set(["idmap", "ridmap", "copy-symlink"]);
+
+function needsExtras({ mounts = [], process, linux }: Config): boolean {
+  return (
+    linux?.intelRdt !== undefined ||
+    linux?.netDevices !== undefined ||
+    Boolean(linux?.mountLabel || process?.apparmorProfile || process?.selinuxLabel) ||
+    mounts.some(
+      ({ uidMappings, options }) => uidMappings !== undefined || options?.some((word) => rareOptions.has(word)),
+    )
+  );
 }

@@ -32,7 +32,7 @@ export function loadBundle(path: string, facts: Facts): Bundle {
 }
 
 /** config.json as text; a JSON pointer is no use before it is parsed, so errors name the file. */
-function readConfigText(file: string): string {
+export function readConfigText(file: string): string {
   try {
     return host.readText(file, maxConfigBytes);
   } catch (error) {
@@ -61,7 +61,7 @@ function readConfigText(file: string): string {
 }
 
 /** root.path made absolute; it must be a real directory, for what a link names may change after our look. */
-function rootfsPath(bundle: string, config: Config): string {
+export function rootfsPath(bundle: string, config: Pick<Config, "root">): string {
   const at = "/root/path";
   const given = config.root?.path ?? "";
   if (given === "") throw new UserError("root.path must not be empty", { at, code: "bundle" });

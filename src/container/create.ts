@@ -15,15 +15,19 @@ import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { compileCreate } from "../plan/compile.ts";
 import type { CreateRequest, HostFacts } from "../plan/facts.ts";
-import { SyncPoint } from "../plan/ops.generated.ts";
-import type { Plan } from "../plan/plan.ts";
+import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
+import type { Plan, Step } from "../plan/plan.ts";
 import type { Config, IdMapping } from "../spec/config.ts";
 import type { Bundle } from "./bundle.ts";
 import { readFacts } from "./facts.ts";
+import { operationFailure } from "./failure.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
+import type { Idmaps } from "./idmap.ts";
 import { abandon, converse, type Init, release, startInit } from "./init.ts";
+import type { ResctrlPlan } from "./intel-rdt.ts";
 import { inheritedDescriptors, type Preserved } from "./preserve.ts";
+import { removeResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
 import { bootId, processStat } from "./status.ts";
@@ -68,7 +72,9 @@ export interface Created {
 }
 
 /** Code that only some configs need, loaded by the command line before anything is done. */
-export type CreateTools = Pick<CreateRequest, "seccomp">;
+export type CreateTools = Pick<CreateRequest, "seccomp"> & {
+  readonly extras: typeof import("./extras.ts") | undefined;
+};
 
 /** The create command. */
 export function create(store: Store, id: string, bundle: Bundle, options: CreateOptions, tools: CreateTools): void {
@@ -92,16 +98,19 @@ export function setUp(
 ): Created {
   checkId(id);
   checkTerminal(bundle.config, options, detach);
+  tools.extras?.checkLabels(bundle.config.process, bundle.config.linux);
   const preserved = inheritedDescriptors(options.preserveFds);
   const facts = readFacts();
   const cgroup: CgroupRecord = options.noCgroup
     ? { driver: "none" }
     : planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, id);
   const plan = compilePlan(bundle, facts, { id, start, preserved, cgroup, options, ...tools });
+  const rdt = bundle.config.linux?.intelRdt;
+  const resctrl = rdt === undefined ? undefined : tools.extras?.planResctrl(rdt, id);
   prepareStore(store);
   host.catchSignals();
   const lock = claim(store, id);
-  const attempt = new Attempt(store, id, bundle, plan, cgroup, facts, options, lock, start);
+  const attempt = new Attempt(store, id, bundle, plan, cgroup, facts, options, lock, start, { ...tools, resctrl });
   try {
     return attempt.run();
   } catch (error) {
@@ -133,6 +142,7 @@ export function compilePlan(
     environment: request.preserved.environment,
     cgroup: request.cgroup,
     seccomp: request.seccomp,
+    ...(request.extras === undefined ? {} : { links: request.extras.sourceLinks(bundle.path, bundle.config.mounts) }),
   });
 }
 
@@ -154,6 +164,11 @@ function checkTerminal(config: Config, options: CreateOptions, detach: boolean):
   }
 }
 
+/** The tools, and what they have found out before the container is begun. */
+interface Extras extends Pick<CreateTools, "extras"> {
+  readonly resctrl: ResctrlPlan | undefined;
+}
+
 /** One try at making a container, which knows how far it has come. */
 class Attempt {
   private init: Init | undefined;
@@ -169,6 +184,9 @@ class Attempt {
   private readonly options: CreateOptions;
   private readonly lock: number;
   private readonly start: CreateRequest["start"];
+  private readonly extras: Extras;
+  private readonly idmaps: Idmaps | undefined;
+  private resctrlMade: readonly string[] = [];
 
   constructor(
     store: Store,
@@ -180,7 +198,10 @@ class Attempt {
     options: CreateOptions,
     lock: number,
     start: CreateRequest["start"],
+    extras: Extras,
   ) {
+    this.extras = extras;
+    this.idmaps = extras.extras === undefined ? undefined : new extras.extras.Idmaps();
     this.store = store;
     this.bundle = bundle;
     this.plan = plan;
@@ -188,6 +209,7 @@ class Attempt {
     this.options = options;
     this.lock = lock;
     this.start = start;
+    const { resctrl } = extras;
     this.intent = {
       id,
       bundle: bundle.path,
@@ -200,6 +222,7 @@ class Attempt {
       pid: 0,
       startTime: 0,
       afterStart: afterStart(plan),
+      ...(resctrl === undefined ? {} : { resctrl: { tasks: resctrl.tasks, remove: resctrl.remove } }),
     };
   }
 
@@ -216,12 +239,9 @@ class Attempt {
       descriptor: (_op, fd) => {
         this.master = fd;
       },
-      tree: ({ op }) => {
-        if (op.op !== "bind" && op.op !== "device_bind") throw new TypeError(`${op.op} wants no mount tree`);
-        const recursive = op.op === "bind" && (op.flags & 1) !== 0;
-        return host.openTree(op.hostPath, recursive, false, -1, false);
-      },
+      tree: (step) => this.openTree(step),
     });
+    this.idmaps?.close();
     return { store, intent: this.intent, config: bundle.config, plan, init, lock, master: this.master };
   }
 
@@ -237,9 +257,11 @@ class Attempt {
   private atSync(point: number): void {
     const { config } = this.bundle;
     const { pid } = this.liveInit();
+    const { extras, resctrl } = this.extras;
     switch (point) {
       case SyncPoint.launched:
         this.rememberInit();
+        if (resctrl !== undefined) this.resctrlMade = extras?.enterResctrl(resctrl, pid) ?? [];
         raiseRlimits(pid, config.process?.rlimits ?? []);
         if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
         return;
@@ -252,10 +274,26 @@ class Attempt {
         return;
       case SyncPoint.namespaces:
         if (pid !== this.intent.pid) this.rememberInit();
+        extras?.moveNetDevices(config, pid);
         this.hooksBegun = true;
         runHooks(config, "prestart", this.intent);
         runHooks(config, "createRuntime", this.intent);
         return;
+    }
+  }
+
+  /** The source of a bind mount for init, which may not reach it in its user namespace. */
+  private openTree(step: Step): number {
+    const { op } = step;
+    if (op.op !== "bind" && op.op !== "device_bind") throw new TypeError(`${op.op} wants no mount tree`);
+    if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, this.liveInit().pid);
+    const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
+    const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
+    try {
+      return host.openTree(op.hostPath, recursive, nofollow, -1, false);
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+      throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
     }
   }
 
@@ -297,6 +335,8 @@ class Attempt {
         killAll(intent.cgroup, 9);
         removeCgroup(intent.cgroup);
       },
+      () => removeResctrl(this.resctrlMade),
+      () => this.idmaps?.close(),
       () => this.hooksBegun && runPoststop(bundle.config, intent),
       () => forget(store, intent.id),
       () => host.close(this.lock),

@@ -6,6 +6,7 @@ import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
+import { removeResctrl } from "./resctrl.ts";
 import { openInit, statusOf } from "./status.ts";
 import { directoryOf, forget, type Intent, load, lock, type Store, type StoredContainer } from "./store.ts";
 
@@ -101,6 +102,7 @@ export function destroy(store: Store, container: Intent, readConfig: ReadConfig)
   // left-overs keep the cgroup busy: processes that a dead init of a shared pid namespace has started
   if (!container.ownPid) killAll(container.cgroup, SIGKILL);
   removeCgroup(container.cgroup);
+  if (container.resctrl !== undefined) removeResctrl(container.resctrl.remove);
   const config = readConfig(container.id);
   forget(store, container.id);
   if (config !== undefined) runPoststop(config, container);

@@ -13,6 +13,7 @@ import { writePidFile } from "./create.ts";
 import { readFacts } from "./facts.ts";
 import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
 import { inheritedDescriptors } from "./preserve.ts";
+import { joinResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { openInit, statusOf } from "./status.ts";
 import { load, type Store, type StoredContainer } from "./store.ts";
@@ -69,6 +70,7 @@ export function exec(
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
         if (point !== SyncPoint.launched) return;
+        if (container.resctrl !== undefined) joinResctrl(container.resctrl, joined.pid);
         raiseRlimits(joined.pid, process.rlimits ?? []);
       },
       commit: () => {

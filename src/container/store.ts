@@ -11,6 +11,7 @@ import { host } from "#host";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { checkId } from "./id.ts";
+import type { ResctrlRecord } from "./resctrl.ts";
 
 /** What is known before the container exists. */
 export interface Intent {
@@ -29,6 +30,8 @@ export interface Intent {
   /** Field 22 of /proc/PID/stat: with the pid it names a process for good */
   readonly startTime: number;
   readonly afterStart: AfterStart;
+  /** Its groups in the resctrl file system, with linux.intelRdt */
+  readonly resctrl?: ResctrlRecord;
 }
 
 /** What init still does after `start`, so that `start` can word a failure of it. */

@@ -1,6 +1,7 @@
 // linux.devices and the devices, links and terminals that every container has in /dev.
 
 import type { Config, Device as ConfigDevice } from "../spec/config.ts";
+import { PLAN_LINK_REPLACE } from "./ops.generated.ts";
 import { pathParts } from "./paths.ts";
 import { type Step, step } from "./plan.ts";
 
@@ -46,7 +47,7 @@ export function planDevices(config: Config, mknod: boolean): readonly Step[] {
   const steps = all.map((device) => (mknod || device.type === "p" ? make(device) : bind(device)));
   for (const [name, target] of links) steps.push(step("", { op: "link", target, path: `/dev/${name}`, replace: 0 }));
   // an image may bring a ptmx of its own, which would be another devpts instance's
-  steps.push(step("", { op: "link", target: "pts/ptmx", path: "/dev/ptmx", replace: 1 }));
+  steps.push(step("", { op: "link", target: "pts/ptmx", path: "/dev/ptmx", replace: PLAN_LINK_REPLACE }));
   return steps;
 }
 

@@ -32,6 +32,8 @@ export interface CreateRequest {
   /** Added to the program's environment for them */
   readonly environment: readonly string[];
   readonly cgroup: CgroupRecord;
+  /** Of binds with copy-symlink those sources that are links, with their targets */
+  readonly links?: ReadonlyMap<string, string>;
   /** The seccomp compiler: a tenth of all code, so it is loaded (cli/load.ts) only for a config with a profile */
   readonly seccomp: typeof compileSeccomp | undefined;
 }

@@ -9,6 +9,7 @@ import type { CreateRequest, HostFacts } from "./facts.ts";
 import { type ParsedOptions, parseMountOptions } from "./mount-options.ts";
 import { hasNamespace, hasNewNamespace } from "./namespaces.ts";
 import {
+  PLAN_LINK_EXACT,
   PLAN_MOUNT_BIND_FALLBACK,
   PLAN_MOUNT_COPY_UP,
   PLAN_MOUNT_FROM_RUNTIME,
@@ -68,13 +69,6 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
       { at: `${at}/options` },
     );
   }
-  if (options.copySymlink) {
-    throw new UserError("the mount option copy-symlink is not supported", {
-      at: `${at}/options`,
-      code: "unsupported",
-      hint: "use src-nofollow to bind the link itself",
-    });
-  }
   const idmapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
   if (idmapped && options.bind === undefined) {
     throw new UserError("id-mapped mounts are only supported for bind-mounts", { at });
@@ -82,17 +76,22 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
 }
 
 function planBind({ config, request, mount, options, at, path, now, later }: Context): void {
-  const source = mount.source ?? "";
+  const hostPath = mountSource(mount, request.bundle);
+  const target = options.copySymlink ? request.links?.get(hostPath) : undefined;
+  if (target !== undefined) {
+    now.push(step(at, { op: "link", target, path, replace: PLAN_LINK_EXACT }));
+    return;
+  }
   const readonlyLater = path === "/dev" && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
   const attrSet = readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set;
-  const mapped = options.idmap !== undefined || mount.uidMappings !== undefined;
+  const mapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
   let flags = options.bind === "tree" ? PLAN_MOUNT_RECURSIVE : 0;
   if (mapped || hasNamespace(config, "user")) flags |= PLAN_MOUNT_FROM_RUNTIME;
   if (options.sourceNofollow) flags |= PLAN_MOUNT_SOURCE_NOFOLLOW;
   if (options.destinationNofollow) flags |= PLAN_MOUNT_NOFOLLOW;
   const bind = step(at, {
     op: "bind",
-    hostPath: source.startsWith("/") ? source : `${request.bundle}/${source}`,
+    hostPath,
     attrSet,
     attrClear: options.attributes.clear,
     recursiveSet: options.recursive.set,
@@ -103,6 +102,11 @@ function planBind({ config, request, mount, options, at, path, now, later }: Con
   });
   now.push(mapped ? { ...bind, idmap: { mount, tree: options.idmap === "tree" } } : bind);
   if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
+}
+
+/** What a bind mount binds: a path of the host, relative ones seen from the bundle. */
+export function mountSource({ source = "" }: Mount, bundle: string): string {
+  return source.startsWith("/") ? source : `${bundle}/${source}`;
 }
 
 /** Without own labels: the kernel's file systems that don't take one as an option. */

@@ -187,7 +187,10 @@ export interface DeviceBindOp {
   readonly flags: number;
 }
 
-/** A symbolic link. An existing link stays; replace: 1 removes whatever non-directory is there first. */
+/**
+ * A symbolic link. What is there stays; replace PLAN_LINK_REPLACE removes whatever non-directory is there first,
+ * PLAN_LINK_EXACT fails when it isn't this very link.
+ */
 export interface LinkOp {
   readonly op: "link";
   readonly target: string;
@@ -781,6 +784,10 @@ export const PLAN_MOUNT_BIND_FALLBACK = 0x80;
 
 /** mount, bind: a missing source or refused mount is a NOTE, not a failure */
 export const PLAN_MOUNT_OPTIONAL = 0x100;
+
+export const PLAN_LINK_REPLACE = 1;
+
+export const PLAN_LINK_EXACT = 2;
 
 export const MESSAGE_MAX = 4096;
 

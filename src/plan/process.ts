@@ -4,6 +4,7 @@
 import { UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Capabilities, CapabilitySet, Config, Process } from "../spec/config.ts";
+import { honoured } from "../spec/tables/annotations.ts";
 import { capabilities, capabilityMask } from "../spec/tables/capabilities.ts";
 import { rlimitNumber } from "../spec/tables/rlimits.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
@@ -93,7 +94,7 @@ function planIdentity(config: Config, process: Process, facts: HostFacts, uid: n
   const set = (name: CapabilitySet): bigint => capabilityMask(process.capabilities?.[name] ?? []) & granted;
   warnUngranted(process.capabilities, granted);
   const gids = process.user?.additionalGids ?? [];
-  const keepGroups = config.annotations?.["run.oci.keep_original_groups"] !== undefined;
+  const keepGroups = config.annotations?.[honoured.keepGroups] !== undefined;
   return [
     step(`${at}/bounding`, { op: "bounding", keep: set("bounding") }),
     ...(keepGroups ? [] : [step("/process/user/additionalGids", { op: "groups", gids } as const)]),

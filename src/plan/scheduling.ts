@@ -33,7 +33,7 @@ const ioClasses = {
 } as const satisfies Record<IoPriority["class"], number>;
 
 /** MPOL_* of linux/mempolicy.h */
-const memoryModes = {
+export const memoryModes = {
   MPOL_DEFAULT: 0,
   MPOL_PREFERRED: 1,
   MPOL_BIND: 2,
@@ -43,7 +43,7 @@ const memoryModes = {
   MPOL_WEIGHTED_INTERLEAVE: 6,
 } as const satisfies Record<MemoryPolicy["mode"], number>;
 
-const memoryFlags = {
+export const memoryFlags = {
   MPOL_F_NUMA_BALANCING: 1 << 13,
   MPOL_F_RELATIVE_NODES: 1 << 14,
   MPOL_F_STATIC_NODES: 1 << 15,
