@@ -298,6 +298,75 @@ static void opens_namespaces(void)
 	FAILS(EINVAL, openNamespace, hv_str(in_folder("fifo")));
 }
 
+/* A user namespace in which 0 is 100000 outside; a child waits in it until the pipe is closed. */
+static int open_user_namespace(int *release)
+{
+	char path[64];
+	int ready[2], wait_for[2], fd, map;
+	pid_t child;
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(wait_for, O_CLOEXEC) < 0)
+		abort();
+	child = fork();
+	if (child == 0) {
+		close(wait_for[1]);
+		_exit(unshare(CLONE_NEWUSER) < 0 || write(ready[1], "r", 1) != 1 || read(wait_for[0], &byte, 1) != 0);
+	}
+	close(ready[1]);
+	close(wait_for[0]);
+	CHECK(read(ready[0], &byte, 1) == 1, "no user namespace");
+	close(ready[0]);
+	snprintf(path, sizeof path, "/proc/%d/uid_map", child);
+	map = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(write(map, "0 100000 65536", 14) == 14, "uid_map: errno %d", errno);
+	close(map);
+	snprintf(path, sizeof path, "/proc/%d/gid_map", child);
+	map = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(write(map, "0 100000 65536", 14) == 14, "gid_map: errno %d", errno);
+	close(map);
+	snprintf(path, sizeof path, "/proc/%d/ns/user", child);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	*release = wait_for[1];
+	return fd;
+}
+
+/* The owner of the file "plain" as seen in a detached tree of the test's folder. */
+static uid_t owner_in_tree(int userns)
+{
+	struct stat stat_of = {.st_uid = (uid_t)-1};
+	struct host_call call;
+
+	CHECK(CALL(&call, openTree, hv_str(folder), hv_bool(true), hv_bool(false), hv_int(userns), hv_bool(true)) == 0,
+	      "%s", why(&call));
+	if (call.result.kind == HV_INT) {
+		int tree = (int)call.result.integer;
+
+		CHECK(fcntl(tree, F_GETFD) == FD_CLOEXEC, "not close-on-exec");
+		CHECK(fstatat(tree, "plain", &stat_of, 0) == 0, "errno %d", errno);
+		close(tree);
+	}
+	host_call_end(&call);
+	return stat_of.st_uid;
+}
+
+static void opens_trees(void)
+{
+	int userns, release;
+
+	if (geteuid() != 0) {
+		puts("files: detached trees need root: not tested");
+		return;
+	}
+	CHECK(owner_in_tree(-1) == 0, "owner");
+	userns = open_user_namespace(&release);
+	CHECK(owner_in_tree(userns) == 100000, "not mapped");
+	close(userns);
+	close(release);
+	wait(NULL);
+	FAILS(ENOENT, openTree, hv_str(in_folder("missing")), hv_bool(false), hv_bool(false), hv_int(-1), hv_bool(false));
+}
+
 static void tells_what_files_are(void)
 {
 	const char *const absent[] = {in_folder("missing/x"), in_folder("plain/x")};
@@ -383,6 +452,7 @@ int main(void)
 	locks();
 	opens_fifos_for_writing();
 	opens_namespaces();
+	opens_trees();
 	tells_what_files_are();
 	sends_descriptors(107);
 	sends_descriptors(108);
