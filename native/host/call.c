@@ -87,6 +87,17 @@ int arg_cstr(struct host_call *call, size_t at, const char *name, const char **v
 	return 0;
 }
 
+int arg_bytes(struct host_call *call, size_t at, const char *name, const uint8_t **ptr, size_t *len)
+{
+	const struct hv *value = argument(call, at, HV_BYTES);
+
+	if (value == NULL)
+		return bad_argument(call, name, "Uint8Array");
+	*ptr = value->bytes.ptr;
+	*len = value->bytes.len;
+	return 0;
+}
+
 int arg_int(struct host_call *call, size_t at, const char *name, int64_t min, int64_t max, int64_t *value)
 {
 	const struct hv *given = argument(call, at, HV_INT);

@@ -147,6 +147,7 @@ void host_record_failure(struct host_call *call, int err, const char *step, cons
 int arg_str(struct host_call *call, size_t at, const char *name, const char **ptr, size_t *len);
 /* A string without a NUL inside, for a path or another C string. */
 int arg_cstr(struct host_call *call, size_t at, const char *name, const char **value);
+int arg_bytes(struct host_call *call, size_t at, const char *name, const uint8_t **ptr, size_t *len);
 int arg_int(struct host_call *call, size_t at, const char *name, int64_t min, int64_t max, int64_t *value);
 int arg_u64(struct host_call *call, size_t at, const char *name, uint64_t *value);
 int arg_bool(struct host_call *call, size_t at, const char *name, bool *value);

@@ -81,4 +81,35 @@ struct kernel_mount_attr {
 #define KERNEL_NSFS_MAGIC 0x6e736673
 #define KERNEL_NS_GET_NSTYPE 0xb703
 
+/* bpf(2): the parts of its one argument that we use */
+union kernel_bpf_attr {
+	struct {
+		uint32_t prog_type, insn_cnt;
+		uint64_t insns, license;
+		uint32_t log_level, log_size;
+		uint64_t log_buf;
+	} load;
+	struct {
+		uint32_t target_fd, attach_bpf_fd, attach_type, attach_flags, replace_bpf_fd;
+	} attach;
+	struct {
+		uint32_t target_fd, attach_type, query_flags, attach_flags;
+		uint64_t prog_ids;
+		uint32_t prog_cnt;
+	} query;
+	struct {
+		uint32_t id, next_id, open_flags;
+	} by_id;
+};
+#define KERNEL_BPF_PROG_LOAD 5u
+#define KERNEL_BPF_PROG_ATTACH 8u
+#define KERNEL_BPF_PROG_DETACH 9u
+#define KERNEL_BPF_PROG_GET_FD_BY_ID 13u
+#define KERNEL_BPF_PROG_QUERY 16u
+#define KERNEL_BPF_PROG_TYPE_CGROUP_DEVICE 15u
+#define KERNEL_BPF_CGROUP_DEVICE 6u
+#define KERNEL_BPF_F_ALLOW_MULTI 2u
+#define KERNEL_BPF_F_REPLACE 4u
+#define KERNEL_BPF_INSTRUCTION 8 /* bytes */
+
 #endif

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "fd.h"
+#include "sockets.h"
 
 /* How long a listener whose queue is full may take. */
 #define PATIENCE_SECONDS 5
@@ -35,7 +36,7 @@ static int address_of(const char *path, struct sockaddr_un *address, int *holder
 	return 0;
 }
 
-static int connect_to(int socket, const char *path)
+int socket_connect(int socket, const char *path)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
 	struct sockaddr_un address;
@@ -101,7 +102,7 @@ int host_sendFd(struct host_call *call)
 	socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (socket_fd < 0)
 		return host_fail(call, errno, "socket", "%s", "");
-	if (connect_to(socket_fd, path) < 0)
+	if (socket_connect(socket_fd, path) < 0)
 		return host_fail(call, errno, "connect", "%s", path);
 	return send_all(socket_fd, text, len, fd) < 0 ? host_fail(call, errno, "sendmsg", "%s", path) : 0;
 }

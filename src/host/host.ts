@@ -101,6 +101,12 @@ export interface Host {
    */
   moveNetDevice(namespaceFd: number, from: string, to: string): void;
 
+  /**
+   * Loads a BPF_PROG_TYPE_CGROUP_DEVICE program and attaches it to a v2 cgroup in the place of the programs that are
+   * attached there: at once if it is one. EINVAL and EACCES have the verifier's last words in the subject.
+   */
+  attachDeviceProgram(directory: string, program: Uint8Array): void;
+
   // ---- processes -------------------------------------------------------------------------------------------------
 
   /** CLONE_NEW*-flagged start of init: see launch.c. Returns [pid, pidfd, socket]. */
@@ -111,6 +117,7 @@ export interface Host {
       /** CLONE_INTO_CGROUP directory, -1 for none */ cgroupFd: number,
       /** descriptors that become slots 0, 1, ... */ slots: readonly number[],
       /** stdin, stdout, stderr of init: descriptors, -1 for /dev/null */ stdio: readonly [number, number, number],
+      /** flags of the plan's header: PLAN_TRACE */ flags?: number,
     ],
   ): readonly [pid: number, pidfd: number, socket: number];
   /** The bytes that `launch` would hand to init, and back: for tests, fuzzing and `tsrunc plan`. */
@@ -192,6 +199,15 @@ export interface Host {
    * Doesn't wait for the peer to accept.
    */
   sendFd(socketPath: string, text: string, fd: number): void;
+  /** Connects to a stream socket (also by a path longer than sun_path). Returns its descriptor. */
+  connectStream(path: string): number;
+  /** Sends all bytes. ETIMEDOUT when that takes longer; EINTR for a signal, when `catchSignals` was called. */
+  sendBytes(socket: number, bytes: Uint8Array, timeoutMs: number): void;
+  /**
+   * Waits for something to read and returns it, at most maxBytes; nothing at the end. ETIMEDOUT and EINTR as with
+   * sendBytes.
+   */
+  receiveBytes(socket: number, maxBytes: number, timeoutMs: number): Uint8Array;
 
   // ---- the process itself ------------------------------------------------------------------------------------------
 
