@@ -52,6 +52,7 @@ export const globalFlags: readonly Flag[] = [
   boolean("systemd-cgroup", "let systemd manage cgroups; cgroupsPath is then slice:prefix:name"),
   text("cgroup-manager", "NAME", "cgroupfs, systemd or disabled (default cgroupfs)"),
   text("rootless", "MODE", "true, false or auto: whether refused cgroups are let pass (default auto)"),
+  text("trace", "FILE", "write what took how long, in Chrome's trace format; - for a timeline on standard error"),
   hidden(text("log-level", "LEVEL", "error, warning or debug")),
   boolean("help", "show help", "h"),
   boolean("version", "show the version", "v"),

@@ -4,8 +4,9 @@
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { SchemaBreach } from "../spec/breach.ts";
+import { finishTrace, startTrace } from "../trace.ts";
 import { type Command, commands, globalFlags } from "./commands.ts";
-import { type Context, makeContext } from "./context.ts";
+import { absolute, type Context, makeContext } from "./context.ts";
 import { booleanFlag, nearest, type Parsed, parseFlags, textFlag } from "./flags.ts";
 import { openLog, reportError } from "./report.ts";
 
@@ -23,6 +24,7 @@ async function main(words: readonly string[]): Promise<number> {
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) throw unknownCommand(name);
   frame = `tsrunc ${name} failed: `;
+  beginTrace(globals, name);
   if (name === "exec") ownFailure = 255;
   if (asksForHelp(rest, command)) return (await import("./help.ts")).printHelp(name);
   const parsed = parseFlags(rest, command.flags, command.stop);
@@ -105,10 +107,33 @@ function failureStatus(error: unknown): number {
 
 /** Runs the command line and leaves. */
 export async function start(): Promise<void> {
+  let status: number;
   try {
-    host.exit(await main(host.args()));
+    status = await main(host.args());
   } catch (error) {
     reportError(error, frame);
-    host.exit(failureStatus(error));
+    status = failureStatus(error);
+  }
+  endTrace();
+  host.exit(status);
+}
+
+/** Where the trace goes and what it is called, if there is one. */
+let traced: readonly [path: string, command: string] | undefined;
+
+function beginTrace(globals: Parsed, command: string): void {
+  const path = textFlag(globals, "trace");
+  if (path === undefined) return;
+  traced = [path === "-" ? path : absolute(path), `tsrunc ${command}`];
+  startTrace();
+}
+
+/** A trace that can't be written is no failure of the command. */
+function endTrace(): void {
+  if (traced === undefined) return;
+  try {
+    finishTrace(...traced);
+  } catch (error) {
+    reportError(error, "tsrunc: can't write the trace: ");
   }
 }

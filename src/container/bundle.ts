@@ -7,6 +7,7 @@ import { explainLater } from "../spec/breach.ts";
 import type { Config } from "../spec/config.ts";
 import type { Facts } from "../spec/facts.ts";
 import { parseConfig } from "../spec/load.ts";
+import { measure } from "../trace.ts";
 
 const maxConfigBytes = 16 << 20;
 
@@ -26,7 +27,8 @@ export function loadBundle(path: string, facts: Facts): Bundle {
     throw new UserError(`bundle directory "${path}" does not exist`, { at: "--bundle", code: "bundle" });
   }
   const text = readConfigText(`${path}/config.json`);
-  const { config, warnings } = parseConfig(text, { check: host.checkJson, explain: explainLater, facts });
+  const reader = { check: host.checkJson, explain: explainLater, facts };
+  const { config, warnings } = measure("read config.json", () => parseConfig(text, reader));
   for (const warning of warnings) log.warn(`${warning.at}: ${warning.message}`);
   return { path, config, text, rootfs: rootfsPath(path, config) };
 }

@@ -18,6 +18,7 @@ import type { CreateRequest, HostFacts } from "../plan/facts.ts";
 import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import type { Config, IdMapping } from "../spec/config.ts";
+import { measure, traceEnvironment } from "../trace.ts";
 import type { Bundle } from "./bundle.ts";
 import { readFacts } from "./facts.ts";
 import { operationFailure } from "./failure.ts";
@@ -104,7 +105,9 @@ export function setUp(
   const cgroup: CgroupRecord = options.noCgroup
     ? { driver: "none" }
     : planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, id);
-  const plan = compilePlan(bundle, facts, { id, start, preserved, cgroup, options, ...tools });
+  const plan = measure("compile the plan", () =>
+    compilePlan(bundle, facts, { id, start, preserved, cgroup, options, ...tools }),
+  );
   const rdt = bundle.config.linux?.intelRdt;
   const resctrl = rdt === undefined ? undefined : tools.extras?.planResctrl(rdt, id);
   prepareStore(store);
@@ -140,6 +143,7 @@ export function compilePlan(
     keyring: request.options.noNewKeyring ? "inherited" : "new",
     preserved: request.preserved.descriptors,
     environment: request.preserved.environment,
+    hookEnvironment: traceEnvironment(),
     cgroup: request.cgroup,
     seccomp: request.seccomp,
     ...(request.extras === undefined ? {} : { links: request.extras.sourceLinks(bundle.path, bundle.config.mounts) }),
@@ -230,8 +234,10 @@ class Attempt {
     const { plan, bundle, store, lock } = this;
     writeIntent(store, this.intent);
     this.cgroupBegun = true;
-    createCgroup(this.intent.cgroup);
-    applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged);
+    measure("make cgroups", () => createCgroup(this.intent.cgroup));
+    measure("set limits", () =>
+      applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged),
+    );
     const init = this.launch();
     converse(init, plan, this.intent.cgroup, {
       sync: (point) => this.atSync(point),
@@ -298,6 +304,10 @@ class Attempt {
   }
 
   private atCommit(): void {
+    measure("commit", () => this.commit());
+  }
+
+  private commit(): void {
     const { store, options, start } = this;
     const init = this.liveInit();
     if (init.pid !== this.intent.pid) this.rememberInit();

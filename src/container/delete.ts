@@ -4,6 +4,7 @@ import { host } from "#host";
 import { killAll, removeCgroup } from "../cgroup/manager.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
+import { measure } from "../trace.ts";
 import { runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
 import { removeResctrl } from "./resctrl.ts";
@@ -101,9 +102,9 @@ function killInit(container: StoredContainer): void {
 export function destroy(store: Store, container: Intent, readConfig: ReadConfig): void {
   // left-overs keep the cgroup busy: processes that a dead init of a shared pid namespace has started
   if (!container.ownPid) killAll(container.cgroup, SIGKILL);
-  removeCgroup(container.cgroup);
+  measure("remove cgroups", () => removeCgroup(container.cgroup));
   if (container.resctrl !== undefined) removeResctrl(container.resctrl.remove);
   const config = readConfig(container.id);
-  forget(store, container.id);
+  measure("remove state", () => forget(store, container.id));
   if (config !== undefined) runPoststop(config, container);
 }

@@ -5,6 +5,7 @@ import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { stateAroundPid } from "../plan/hooks.ts";
 import type { Config } from "../spec/config.ts";
+import { measure, traceEnvironment } from "../trace.ts";
 import { interrupted } from "./init.ts";
 import type { Intent } from "./store.ts";
 
@@ -50,7 +51,9 @@ function runHook(config: Config, stage: RuntimeStage, index: number, container: 
   let result: ReturnType<typeof host.runHook>;
   try {
     const cwd = host.stat(container.bundle, true) === undefined ? "/" : container.bundle;
-    result = host.runHook(hook.path, hook.args ?? [hook.path], hook.env ?? [], cwd, state, (hook.timeout ?? 0) * 1000);
+    const env = [...(hook.env ?? []), ...traceEnvironment()];
+    const timeout = (hook.timeout ?? 0) * 1000;
+    result = measure(name, () => host.runHook(hook.path, hook.args ?? [hook.path], env, cwd, state, timeout));
   } catch (error) {
     if (isErrno(error, Errno.EINTR)) throw interrupted();
     if (isErrno(error)) throw fail(`${error.call}: ${errnoText(error.errno)}`, error.errno);

@@ -6,8 +6,9 @@ import { type CgroupRecord, cloneDirectory } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { toWire } from "../plan/encode.ts";
-import { MessageKind, type Op } from "../plan/ops.generated.ts";
+import { MessageKind, type Op, PLAN_TRACE } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
+import { isTracing, measure, noteOperations } from "../trace.ts";
 import { operationFailure } from "./failure.ts";
 
 /** The process that runs the plan. Another one after a `fork` operation. */
@@ -44,7 +45,9 @@ export function startInit(
   const directory = cloneDirectory(cgroup);
   const cgroupFd = directory === undefined ? -1 : host.open(directory, O_PATH, 0);
   try {
-    const [pid, pidfd, socket] = host.launch(steps, [plan.cloneFlags, cgroupFd, slots, stdio]);
+    const [pid, pidfd, socket] = measure("launch init", () =>
+      host.launch(steps, [plan.cloneFlags, cgroupFd, slots, stdio, isTracing() ? PLAN_TRACE : 0]),
+    );
     return { pid, pidfd, socket };
   } finally {
     if (cgroupFd >= 0) host.close(cgroupFd);
@@ -93,6 +96,12 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
       }
       case MessageKind.note:
         log.warn(operationFailure(step, call, value, detail).message);
+        break;
+      case MessageKind.times:
+        noteOperations(
+          plan.steps.slice(index).map(({ op, at }) => ({ name: op.op, at })),
+          detail,
+        );
         break;
       case MessageKind.failed:
         if (value === Errno.ENOMEM && oomKills(cgroup) > killsBefore) throw oomKilled();

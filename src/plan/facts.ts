@@ -31,6 +31,8 @@ export interface CreateRequest {
   readonly preserved: readonly number[];
   /** Added to the program's environment for them */
   readonly environment: readonly string[];
+  /** Added to the environment of hooks */
+  readonly hookEnvironment?: readonly string[];
   readonly cgroup: CgroupRecord;
   /** Of binds with copy-symlink those sources that are links, with their targets */
   readonly links?: ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 // hooks -> operations for those that init runs itself; and the state document that every hook gets on its stdin.
 
 import type { Config, Hook } from "../spec/config.ts";
+import type { CreateRequest } from "./facts.ts";
 import { type Step, step } from "./plan.ts";
 
 type Status = "creating" | "created" | "running" | "stopped";
@@ -29,7 +30,7 @@ export const ociVersion = "1.3.0";
 export function planHooks(
   config: Config,
   stage: "createContainer" | "startContainer",
-  container: { readonly id: string; readonly bundle: string },
+  container: Pick<CreateRequest, "id" | "bundle" | "hookEnvironment">,
 ): readonly Step[] {
   const hooks: readonly Hook[] = config.hooks?.[stage] ?? [];
   const status = stage === "createContainer" ? "creating" : "created";
@@ -40,7 +41,10 @@ export function planHooks(
       hostPath: hook.path,
       args: hook.args ?? [hook.path],
       // startContainer runs as the container: it has the program's environment unless it brings its own
-      env: hook.env ?? (stage === "startContainer" ? (config.process?.env ?? []) : []),
+      env: [
+        ...(hook.env ?? (stage === "startContainer" ? (config.process?.env ?? []) : [])),
+        ...(container.hookEnvironment ?? []),
+      ],
       before,
       after,
       timeoutMs: (hook.timeout ?? 0) * 1000,

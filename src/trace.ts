@@ -1,0 +1,123 @@
+// --trace: what took how long. Off, it costs one comparison. On, phases of the runtime and every operation of init are
+// kept with their times and written at the end: as a file in Chrome's trace format, which trace viewers open, or with
+// `--trace -` as a timeline on standard error.
+
+import { host } from "#host";
+
+interface Span {
+  readonly name: string;
+  /** Nanoseconds of the monotonic clock */
+  readonly start: number;
+  readonly end: number;
+  readonly lane: "runtime" | "init";
+  /** JSON pointer, where a span comes from one */
+  readonly at?: string;
+}
+
+let spans: Span[] | undefined;
+let began = 0;
+
+/** From now on spans are kept. */
+export function startTrace(): void {
+  spans = [];
+  began = host.monotonic();
+}
+
+export function isTracing(): boolean {
+  return spans !== undefined;
+}
+
+/** Does the work, and notes how long it took, also when it fails. */
+export function measure<T>(name: string, work: () => T): T {
+  if (spans === undefined) return work();
+  const start = host.monotonic();
+  try {
+    return work();
+  } finally {
+    spans.push({ name, start, end: host.monotonic(), lane: "runtime" });
+  }
+}
+
+/**
+ * Notes operations of init.
+ *
+ * @param operations names and pointers, from the first that the times are about
+ * @param times as init sends them: when the first began, then how long each took, in nanoseconds
+ */
+export function noteOperations(
+  operations: readonly { readonly name: string; readonly at: string }[],
+  times: string,
+): void {
+  const [first, ...durations] = times.split(" ").map(Number);
+  let start = first ?? 0;
+  durations.forEach((duration, index) => {
+    const operation = operations[index];
+    if (operation !== undefined) spans?.push({ ...operation, start, end: start + duration, lane: "init" });
+    start += duration;
+  });
+}
+
+/** Writes what was kept. `path` "-" is standard error. */
+export function finishTrace(path: string, command: string): void {
+  if (spans === undefined) return;
+  const all: Span[] = [...spans, { name: command, start: began, end: host.monotonic(), lane: "runtime" }];
+  spans = undefined;
+  // a span that holds others comes before them
+  all.sort((a, b) => a.start - b.start || b.end - a.end);
+  if (path === "-") host.writeFd(2, timeline(all));
+  else host.writeAtomic(path, chromeTrace(all), 0o644, false);
+}
+
+function chromeTrace(all: readonly Span[]): string {
+  const lanes = { runtime: 1, init: 2 } as const;
+  const names = Object.entries(lanes).map(([name, tid]) => ({
+    name: "thread_name",
+    ph: "M",
+    pid: 1,
+    tid,
+    args: { name },
+  }));
+  const events = all.map(({ name, start, end, lane, at }) => ({
+    name,
+    ph: "X",
+    ts: (start - began) / 1000,
+    dur: (end - start) / 1000,
+    pid: 1,
+    tid: lanes[lane],
+    ...(at === undefined || at === "" ? {} : { args: { at } }),
+  }));
+  const parent = traceParent();
+  const otherData = parent === undefined ? {} : { otherData: { traceparent: parent } };
+  return `${JSON.stringify({ traceEvents: [...names, ...events], displayTimeUnit: "ms", ...otherData })}\n`;
+}
+
+const barWidth = 32;
+
+/** One line a span: when it began, how long it took, a bar, its name. */
+function timeline(all: readonly Span[]): string {
+  const whole = Math.max(1, ...all.map(({ end }) => end - began));
+  const lines = all.map(({ name, start, end, lane, at }) => {
+    const from = Math.min(barWidth - 1, Math.floor(((start - began) / whole) * barWidth));
+    const length = Math.max(1, Math.min(barWidth - from, Math.round(((end - start) / whole) * barWidth)));
+    const bar = `${" ".repeat(from)}${"#".repeat(length)}`.padEnd(barWidth);
+    const origin = at === undefined || at === "" ? "" : `  ${at}`;
+    return `${millis(start - began)} ${millis(end - start)}  |${bar}| ${lane === "init" ? "  " : ""}${name}${origin}`;
+  });
+  return `   at ms  took ms\n${lines.join("\n")}\n`;
+}
+
+function millis(nanoseconds: number): string {
+  return (nanoseconds / 1e6).toFixed(3).padStart(8);
+}
+
+/** What hooks get of it. */
+export function traceEnvironment(): readonly string[] {
+  const parent = traceParent();
+  return parent === undefined ? [] : [`TRACEPARENT=${parent}`];
+}
+
+/** The caller's W3C trace context, if it has one: noted in the trace and handed on to hooks. */
+export function traceParent(): string | undefined {
+  const value = host.env("TRACEPARENT");
+  return value !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
+}
