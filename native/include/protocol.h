@@ -21,15 +21,15 @@
  *
  * A FAILED message is the last one. End of file on the socket before GO(commit) ends init.
  *
- * What init finds when it starts, else it exits 1 without a word: descriptors 0-2 open; PLAN_SOCKET a SOCK_SEQPACKET unix
- * socket; PLAN_FD a memfd with the plan, sealed (F_SEAL_SEAL, SHRINK, GROW, WRITE); the slots after it. Descriptors above
- * the slots are closed, signals, umask, personality and session are reset: the launcher need not. A launch with
+ * What init finds when it starts, else it exits 1 without a word: descriptors 0-2 open; PLAN_SOCKET a SOCK_SEQPACKET
+ * unix socket; PLAN_FD a memfd with the plan, sealed (F_SEAL_SEAL, SHRINK, GROW, WRITE); then the slots. Descriptors
+ * above the slots are closed, signals, umask, personality and session are reset: the launcher need not. A launch with
  * CLONE_NEWUSER must raise all capabilities as inheritable and ambient before it executes init, because execve(2) takes
  * them from a process whose uid has no mapping yet; init drops both sets at once. (Or the plan does it: unshare(user),
  * sync(userns), become_root, unshare(the rest), fork.)
  *
- * After the start byte init tells a failure through the status fifo, in one write: "OP ERRNO CALL", a line feed, the detail.
- * End of file there without a word means that the program was executed, or that init was killed.
+ * After the start byte init tells a failure through the status fifo, in one write: "OP ERRNO CALL", a line feed, the
+ * detail. End of file there without a word means that the program was executed, or that init was killed.
  */
 #ifndef TSRUNC_PROTOCOL_H
 #define TSRUNC_PROTOCOL_H
@@ -82,7 +82,7 @@ enum message_kind {
 	MESSAGE_FORKED = 4,  /* value: pid as the runtime sees it; its pidfd comes along */
 	MESSAGE_WANT = 5,    /* the runtime answers GO with a descriptor */
 	MESSAGE_NOTE = 6,    /* something was let pass: value: errno; call, detail */
-	MESSAGE_TIMES = 7,   /* detail: numbers in decimal: CLOCK_MONOTONIC ns before operation `op`, then how many ns it
+	MESSAGE_TIMES = 7,   /* detail: decimal numbers: CLOCK_MONOTONIC ns before operation `op`, then how many ns it
 	                        and each following one took; further messages follow when it is long */
 };
 

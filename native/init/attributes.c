@@ -1,7 +1,7 @@
 /*
- * What a mount allows (read-only, nosuid ...) and how it propagates. Set while the mount is detached, so that there is no
- * moment at which the container's tree has it with less. Kernels before 5.12 can't do that: there a bind mount is attached
- * first and remounted through its descriptor, and what needs mount_setattr(2) fails.
+ * What a mount allows (read-only, nosuid ...) and how it propagates. Set while the mount is detached, so that there is
+ * no moment at which the container's tree has it with less. Kernels before 5.12 can't do that: there a bind mount is
+ * attached first and remounted through its descriptor, and what needs mount_setattr(2) fails.
  */
 #include "init.h"
 
@@ -57,7 +57,10 @@ int set_attributes(int mount, const struct attributes *attr, int *later, struct 
 {
 	*later = 0;
 	if (change(mount, 0, attr->set, attr->clear, why) < 0) {
-		/* EPERM of a seccomp profile around us looks like that of locked flags, but only clearing can hit those */
+		/*
+		 * EPERM of a seccomp profile around us looks like that of locked flags, but only clearing can hit
+		 * those
+		 */
 		if (why->err != ENOSYS && !(why->err == EPERM && attr->clear == 0))
 			return -1;
 		*later = 1;

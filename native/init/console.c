@@ -1,6 +1,6 @@
 /*
- * Terminals and standard streams. The terminal comes from the devpts that the plan mounted, by its descriptor, and its other
- * end from the kernel (TIOCGPTPEER), never by a path that the container could have replaced.
+ * Terminals and standard streams. The terminal comes from the devpts that the plan mounted, by its descriptor, and its
+ * other end from the kernel (TIOCGPTPEER), never by a path that the container could have replaced.
  * https://man7.org/linux/man-pages/man2/TIOCGPTPEER.2const.html
  */
 #include "init.h"
@@ -79,7 +79,8 @@ static int open_slave(int master, struct failure *why)
 static int bind_console(struct init *in, int slave, struct failure *why)
 {
 	int root = root_fd(in);
-	_scoped int target = root < 0 ? -1 : resolve(root, "/dev/console", RESOLVE_CREATE_FILE | RESOLVE_LAST_LINK, NULL);
+	const int how = RESOLVE_CREATE_FILE | RESOLVE_LAST_LINK;
+	_scoped int target = root < 0 ? -1 : resolve(root, "/dev/console", how, NULL);
 	_scoped int tree = -1;
 	struct stat st;
 

@@ -1,4 +1,7 @@
-/* tmpcopyup: the content of a directory into the tmpfs that will cover it; owner, mode, links and attributes unchanged. */
+/*
+ * tmpcopyup: the content of a directory into the tmpfs that will cover it; owner, mode, links and attributes
+ * unchanged.
+ */
 #include "init.h"
 
 #include <dirent.h>

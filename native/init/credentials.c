@@ -1,6 +1,6 @@
 /*
- * Who the program will be: user, groups, capabilities, no_new_privs. Everything is read back and compared; a set that turns
- * out larger than asked ends the creation. https://man7.org/linux/man-pages/man7/capabilities.7.html
+ * Who the program will be: user, groups, capabilities, no_new_privs. Everything is read back and compared; a set that
+ * turns out larger than asked ends the creation. https://man7.org/linux/man-pages/man7/capabilities.7.html
  */
 #include "init.h"
 
@@ -107,11 +107,12 @@ static int setgroups_denied(struct init *in)
 int run_groups(struct init *in, const struct op_groups *op, struct failure *why)
 {
 	size_t count = op->gids.count;
-	uint32_t *gids = NULL;
+	uint32_t *gids;
 
 	if (count > 65536)
 		return FAIL(why, EINVAL, "setgroups", "more than 65536 groups");
-	if (count > 0 && (gids = allocate(2 * count * sizeof(*gids))) == NULL)
+	gids = allocate((count + 1) * sizeof(*gids));
+	if (gids == NULL)
 		return FAIL(why, errno, "mmap", "groups");
 	for (uint32_t i = 0; i < count; i++)
 		gids[i] = plan_u32s_get(&op->gids, i);
@@ -200,7 +201,8 @@ static int set_ambient(struct init *in, uint64_t wanted, struct failure *why)
 			note_missing(in, "ambient", (uint64_t)1 << cap, why);
 		there = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0);
 		if (there == 1 && (wanted >> cap & 1) == 0)
-			return FAIL(why, EPERM, "prctl", "ambient capability ", digits_of(cap).text, " without being asked");
+			return FAIL(why, EPERM, "prctl", "ambient capability ", digits_of(cap).text,
+				    " without being asked");
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * Why a program can't be executed. execve(2) says ENOENT both for a missing program and for a missing interpreter or loader,
- * and ENOEXEC for everything from a text file to another machine's program; a look into the file tells them apart. The file
- * is the image's: bounded reads, every offset checked.
+ * Why a program can't be executed. execve(2) says ENOENT both for a missing program and for a missing interpreter or
+ * loader, and ENOEXEC for everything from a text file to another machine's program; a look into the file tells them
+ * apart. The file is the image's: bounded reads, every offset checked.
  */
 #include "init.h"
 
@@ -52,7 +52,8 @@ static int explain_script(const char *path, char *head, int err, struct failure 
 
 	if (err == ENOENT && line > 0 && interpreter[line - 1] == '\r' && len >= line)
 		return FAIL(why, err, "exec", "\"", path,
-			    "\": its first line ends with a carriage return (CR LF line ends), so its interpreter isn't found");
+			    "\": its first line ends with a carriage return (CR LF line ends), "
+			    "so its interpreter isn't found");
 	interpreter[len] = 0;
 	if (err == ENOENT && !present(interpreter))
 		return FAIL(why, err, "exec", "\"", path, "\": its interpreter \"", interpreter, "\"");
@@ -64,11 +65,13 @@ static int explain_script(const char *path, char *head, int err, struct failure 
 /* The loader that an ELF file names. Returns 1 and its path, or 0. */
 static int find_loader(int fd, const Elf64_Ehdr *header, char loader[256])
 {
+	const ssize_t size = sizeof(Elf64_Phdr);
 	Elf64_Phdr part;
 
-	for (unsigned int i = 0; i < header->e_phnum && i < 64 && header->e_phentsize == sizeof(part); i++) {
-		if (header->e_phoff > INT64_MAX - 64 * sizeof(part) ||
-		    pread(fd, &part, sizeof(part), (off_t)(header->e_phoff + i * sizeof(part))) != (ssize_t)sizeof(part))
+	if (header->e_phoff > INT64_MAX / 2 || header->e_phentsize != size)
+		return 0;
+	for (unsigned int i = 0; i < header->e_phnum && i < 64; i++) {
+		if (pread(fd, &part, sizeof(part), (off_t)header->e_phoff + i * size) != size)
 			return 0;
 		if (part.p_type != PT_INTERP)
 			continue;
@@ -114,6 +117,7 @@ int explain_exec(const char *path, int err, struct failure *why)
 		return explain_script(path, head.text, err, why);
 	if (err == ENOEXEC)
 		return FAIL(why, err, "exec", "\"", path,
-			    len == 0 ? "\": the file is empty" : "\": neither a program nor a script that begins with #!");
+			    len == 0 ? "\": the file is empty"
+				     : "\": neither a program nor a script that begins with #!");
 	return FAIL(why, err, "exec", "\"", path, "\"");
 }

@@ -1,7 +1,7 @@
 /*
- * init: the program that runs a plan inside the new namespaces. One function per operation; a table (dispatch.c)
- * calls them. Its ground rules: it decides nothing, it holds no descriptor longer than needed, and it resolves a path of
- * the container exactly once.
+ * init: the program that runs a plan inside the new namespaces. One function per operation; a table (dispatch.c) calls
+ * them. Its ground rules: it decides nothing, it holds no descriptor longer than needed, and it resolves a path of the
+ * container exactly once.
  *
  * Error convention: what can fail returns 0 or a descriptor, or -1 after filling the caller's struct failure.
  */
@@ -112,7 +112,7 @@ _Noreturn void message_die(struct init *in, const struct failure *why);
 /* Sends how long each operation took. */
 void message_times(struct init *in);
 
-/* ---- paths (resolve.c, proc.c) ----------------------------------------------------------------------------------- */
+/* ---- paths (resolve.c, walk.c, proc.c) ----------------------------------------------------------------------- */
 
 #define RESOLVE_CREATE_DIRECTORY 0x01 /* make what is missing; the last component a directory */
 #define RESOLVE_CREATE_FILE 0x02      /* the last component an empty file */
@@ -127,6 +127,8 @@ void message_times(struct init *in);
  * Returns the descriptor, or -1 with errno.
  */
 int resolve(int root, const char *path, int how, int *created);
+/* The same without openat2(2), and the part of it that makes what is missing. */
+int walk_by_hand(int root, const char *path, int how, int *created);
 /*
  * Resolves the directory of path, made where missing, and gives the last component's name.
  * Returns the directory's descriptor, or -1 with errno (EINVAL for a path without a last name).
@@ -144,7 +146,7 @@ int proc_reopen(struct init *in, int fd, int flags);
 /* Opens a regular file of the container for reading. Never blocks. Returns a descriptor, or -1 with errno. */
 int open_regular(struct init *in, const char *path);
 
-/* ---- mounts (mount.c, attributes.c, policy.c, copyup.c) ------------------------------------------------------------- */
+/* ---- mounts (mount.c, attributes.c, policy.c, copyup.c) ------------------------------------------------------ */
 
 /* Attributes to change on a mount. */
 struct attributes {

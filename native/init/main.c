@@ -1,9 +1,9 @@
 /*
- * Starts from nothing it wasn't given: checks that it is really the runtime that runs it, drops all that was inherited,
- * reads the whole plan, then does one operation after the other.
+ * Starts from nothing it wasn't given: checks that it is really the runtime that runs it, drops all that was
+ * inherited, reads the whole plan, then does one operation after the other.
  *
- * Somebody in the container may execute this program through /proc/PID/exe. Then descriptors 3 and 4 are not what they must
- * be and it ends without a word. It reads no environment and no arguments.
+ * Somebody in the container may execute this program through /proc/PID/exe. Then descriptors 3 and 4 are not what they
+ * must be and it ends without a word. It reads no environment and no arguments.
  */
 #include "init.h"
 
@@ -100,7 +100,8 @@ int slot_needed(const struct init *in, uint32_t slot)
 	while (plan_next(&rest, &op, &why) > 0) {
 		if (op.number == OP_join && op.as.join.slot == slot)
 			return 1;
-		if (op.number == OP_wait_start && (op.as.wait_start.slot == slot || op.as.wait_start.status_slot == slot))
+		if (op.number == OP_wait_start &&
+		    (op.as.wait_start.slot == slot || op.as.wait_start.status_slot == slot))
 			return 1;
 		if (op.number == OP_preserve && slot >= op.as.preserve.first &&
 		    slot - op.as.preserve.first < op.as.preserve.count)
@@ -109,7 +110,9 @@ int slot_needed(const struct init *in, uint32_t slot)
 	return 0;
 }
 
-/* Descriptor 3 must be the runtime's socket, 4 a memfd that nobody can change any more. Returns the plan's size, or 0. */
+/*
+ * Descriptor 3 must be the runtime's socket, 4 a memfd that nobody can change any more. Returns the plan's size, or 0.
+ */
 static size_t check_descriptors(void)
 {
 	int value, seals;

@@ -1,7 +1,7 @@
 /*
  * Hiding and write-protecting parts of the container's tree. What is put on top comes from the host, not from the
- * container's /dev, which an image or a neighbour may have filled; the target is pinned by a descriptor before; and only a
- * missing target is skipped.
+ * container's /dev, which an image or a neighbour may have filled; the target is pinned by a descriptor before; and
+ * only a missing target is skipped.
  */
 #include "init.h"
 
@@ -15,9 +15,8 @@
 #define ON_TOP (KERNEL_ATTR_RDONLY | KERNEL_ATTR_NOSUID | KERNEL_ATTR_NOEXEC)
 
 /*
- * Resolves the target of a mask. Below /proc and /sys the way begins at what the plan has mounted there, so that somebody
- * who moves the directories under the mounts can't send it elsewhere.
- * Returns a descriptor, -1 with errno.
+ * Resolves the target of a mask. Below /proc and /sys the way begins at what the plan has mounted there, so that
+ * somebody who moves the directories under the mounts can't send it elsewhere. Returns a descriptor, -1 with errno.
  */
 static int target_of(struct init *in, const char *path)
 {
@@ -87,8 +86,8 @@ static int make_empty(struct init *in, struct failure *why)
 }
 
 /*
- * Puts a mount on target: the first time itself, then clones of it. Clones are made of the attached mount, because kernels
- * before 6.15 clone no detached ones.
+ * Puts a mount on target: the first time itself, then clones of it. Clones are made of the attached mount, because
+ * kernels before 6.15 clone no detached ones.
  */
 static int cover(struct init *in, int mount, int *used, int target, struct failure *why)
 {

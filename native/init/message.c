@@ -14,7 +14,8 @@ union control_buffer {
 };
 
 /* Sends one message. Returns 0, or -1 when there is no channel or nobody at its other end. */
-static int try_send(const struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
+static int try_send(const struct init *in, enum message_kind kind, int value, const char *call, const char *detail,
+		    int fd)
 {
 	char buffer[MESSAGE_MAX];
 	struct init_message header = {.kind = (uint32_t)kind, .op = in->op, .value = value};

@@ -1,7 +1,8 @@
 /*
- * --no-pivot, for an initramfs as root, which pivot_root(2) refuses: the root file system is moved over "/". The host's tree
- * stays below it, so every whole procfs and sysfs in it is taken away first: with one left, the kernel would let the
- * container mount a fresh one without the masks. https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+ * --no-pivot, for an initramfs as root, which pivot_root(2) refuses: the root file system is moved over "/". The
+ * host's tree stays below it, so every whole procfs and sysfs in it is taken away first: with one left, the kernel
+ * would let the container mount a fresh one without the masks.
+ * https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
  */
 #include "init.h"
 

@@ -1,4 +1,7 @@
-/* The one thing init reads of the container's /etc/passwd: a home directory. The file is the image's, so it is hostile. */
+/*
+ * The one thing init reads of the container's /etc/passwd: a home directory. The file is the image's, so it is
+ * hostile.
+ */
 #include <string.h>
 
 #include "init.h"

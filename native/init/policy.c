@@ -1,8 +1,8 @@
 /*
- * What may be mounted below /proc. A mount over /proc/self/attr or /proc/sys would turn a later write of the program, or of
- * an exec into this container, into a write elsewhere; so, like the other runtimes, only procfs itself goes on /proc, and
- * below it only the files that lxcfs and its like replace. Decided on the descriptor that was resolved, not on the text of
- * the destination, so that a link to /proc/self changes nothing.
+ * What may be mounted below /proc. A mount over /proc/self/attr or /proc/sys would turn a later write of the program,
+ * or of an exec into this container, into a write elsewhere; so, like the other runtimes, only procfs itself goes on
+ * /proc, and below it only the files that lxcfs and its like replace. Decided on the descriptor that was resolved, not
+ * on the text of the destination, so that a link to /proc/self changes nothing.
  */
 #include "init.h"
 

@@ -1,7 +1,7 @@
 /*
  * init's own procfs. Whatever the container has on /proc is content of the container: labels and settings must not be
- * written into files it made. So init mounts a procfs nobody else can see or cover, checks that it is one, and goes through
- * it for everything. https://www.kernel.org/doc/html/latest/filesystems/proc.html, subset=pid
+ * written into files it made. So init mounts a procfs nobody else can see or cover, checks that it is one, and goes
+ * through it for everything. https://www.kernel.org/doc/html/latest/filesystems/proc.html, subset=pid
  */
 #include "init.h"
 
@@ -41,8 +41,9 @@ static int new_proc(int subset_pid)
 }
 
 /*
- * A new procfs; where that is refused (a user namespace that sees no whole procfs), what is mounted on /proc without the
- * mounts that cover parts of it; and where that is refused, too, /proc itself, on which RESOLVE_ONE_MOUNT notices covers.
+ * A new procfs; where that is refused (a user namespace that sees no whole procfs), what is mounted on /proc without
+ * the mounts that cover parts of it; and where that is refused, too, /proc itself, on which RESOLVE_ONE_MOUNT notices
+ * covers.
  */
 static int find_proc(int subset_pid)
 {
@@ -168,8 +169,8 @@ int run_sysctl(struct init *in, const struct op_sysctl *op, struct failure *why)
 		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0))
 			return FAIL(why, EINVAL, "open", "/proc/", path);
 	/*
-	 * What the plan mounted on /proc, by its descriptor, so that nothing put on top of it counts. Without one a second
-	 * instance with all of it, closed by the dispatcher before the next other operation.
+	 * What the plan mounted on /proc, by its descriptor, so that nothing put on top of it counts. Without one a
+	 * second instance with all of it, closed by the dispatcher before the next other operation.
 	 */
 	if (in->sysctls < 0)
 		in->sysctls = in->mounted_proc >= 0 && is_proc(in->mounted_proc, 1)
@@ -224,6 +225,7 @@ int run_lsm_label(struct init *in, const struct op_lsm_label *op, struct failure
 		return FAIL(why, written < 0 ? errno : EIO, "write", "/proc/", path, ": ", op->lsm.ptr, " label \"",
 			    op->label.ptr, "\"");
 	if (!label_shown(fd, op->label.ptr))
-		return FAIL(why, EIO, "read", "/proc/", path, ": the kernel doesn't show the label \"", op->label.ptr, "\"");
+		return FAIL(why, EIO, "read", "/proc/", path, ": the kernel doesn't show the label \"",
+			    op->label.ptr, "\"");
 	return 0;
 }

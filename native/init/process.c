@@ -134,7 +134,9 @@ int run_env(struct init *in, const struct op_env *op, struct failure *why)
 	return in->env == NULL ? FAIL(why, errno, "mmap", "environment") : 0;
 }
 
-/* "HOME=" and the home of uid, for the environment. Always something: "/" if the user has no entry or the file is odd. */
+/*
+ * "HOME=" and the home of uid, for the environment. Always something: "/" if the user has no entry or the file is odd.
+ */
 static const char *home_variable(struct init *in, uint32_t uid)
 {
 	static char variable[8 + 4096];

@@ -11,8 +11,8 @@
 int run_sync(struct init *in, const struct op_sync *op, struct failure *why)
 {
 	/*
-	 * The runtime writes to files of ours in /proc (id maps, oom_score_adj), which belong to root while we are not dumpable;
-	 * an unprivileged runtime couldn't. At these two points nobody of the container can see us yet.
+	 * The runtime writes to files of ours in /proc (id maps, oom_score_adj), which belong to root while we are not
+	 * dumpable; an unprivileged runtime couldn't. At these two points nobody of the container can see us yet.
 	 */
 	int visible = op->point == SYNC_LAUNCHED || op->point == SYNC_USERNS;
 

@@ -66,7 +66,10 @@ static int read_str(struct cursor *c, struct plan_str *value)
 		return -1;
 	if (len >= left(c))
 		return fail(c, "text beyond the end");
-	/* the first NUL must be the one after the text: no path means one thing to TypeScript and another to the kernel */
+	/*
+	 * the first NUL must be the one after the text: no path means one thing to TypeScript and another to the
+	 * kernel
+	 */
 	if (memchr(c->at, 0, (size_t)len + 1) != c->at + len)
 		return fail(c, "text with a NUL inside or none at its end");
 	*value = (struct plan_str){(const char *)c->at, len};

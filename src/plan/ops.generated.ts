@@ -818,8 +818,8 @@ export const MessageKind = {
   /** something was let pass: value: errno; call, detail */
   note: 6,
   /**
-   * detail: numbers in decimal: CLOCK_MONOTONIC ns before operation `op`, then how many ns it and each following one
-   * took; further messages follow when it is long
+   * detail: decimal numbers: CLOCK_MONOTONIC ns before operation `op`, then how many ns it and each following one took;
+   * further messages follow when it is long
    */
   times: 7,
 } as const;

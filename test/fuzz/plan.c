@@ -1,7 +1,7 @@
 /*
  * Fuzzes the plan decoder: plans of random operations are changed at random. What is accepted must, written again from
- * what was decoded, give the same bytes: there is one way to write a plan, and no byte in it goes unread. What is refused
- * must be refused with a reason. The bytes lie at the end of a page, with a forbidden one after it.
+ * what was decoded, give the same bytes: there is one way to write a plan, and no byte in it goes unread. What is
+ * refused must be refused with a reason. The bytes lie at the end of a page, with a forbidden one after it.
  *
  *   plan SECONDS [SEED]     prints the seed; ends with 0, or dies at the first fault
  */
@@ -139,7 +139,7 @@ static void random_bytes(struct bytes *b)
 
 static void random_str(struct bytes *b)
 {
-	static const char *const texts[] = {"", "/", "/proc/self", "mode=755", "a text that is a little longer", "\xff\xc3\xa9"};
+	static const char *const texts[] = {"", "/", "/proc/self", "mode=755", "a little longer text", "\xff\xc3\xa9"};
 	const char *text = texts[number_below(sizeof texts / sizeof *texts)];
 
 	put_str(b, (struct plan_str){text, (uint32_t)strlen(text)});

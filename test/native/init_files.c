@@ -1,4 +1,7 @@
-/* What init reads of the container's files: a home in /etc/passwd, and why a program can't be executed. Both are hostile. */
+/*
+ * What init reads of the container's files: a home in /etc/passwd, and why a program can't be executed. Both are
+ * hostile.
+ */
 #include "check.h"
 
 #include <elf.h>
@@ -17,7 +20,8 @@ static void expect_home(const char *text, size_t len, uint32_t uid, const char *
 
 	memcpy(exact, text, len);
 	size = passwd_home(exact, len, uid, &found);
-	CHECK(size == strlen(home) && memcmp(found, home, size) == 0, "%.60s: uid %u: %.*s", text, uid, (int)size, found);
+	CHECK(size == strlen(home) && memcmp(found, home, size) == 0, "%.60s: uid %u: %.*s", text, uid, (int)size,
+	      found);
 	free(exact);
 }
 
@@ -66,20 +70,22 @@ static void expect_words(const void *bytes, size_t len, int err, const char *wor
 	struct failure why;
 
 	CHECK(explain_exec(write_program(bytes, len), err, &why) == -1, "always a failure");
-	CHECK(why.err == err && strcmp(why.call, "exec") == 0 && strcmp(why.detail, words) == 0, "%s, not %s", why.detail, words);
+	CHECK(why.err == err && strcmp(why.call, "exec") == 0, "%s: errno %d", why.call, why.err);
+	CHECK(strcmp(why.detail, words) == 0, "%s, not %s", why.detail, words);
 }
 
 #define WORDS(text, err, words) expect_words(text, sizeof(text) - 1, err, words)
 
 static void test_scripts(void)
 {
-	char long_line[600];
+	char long_line[600], words[400];
 
 	WORDS("#!/nonexistent/sh\n", ENOENT, "\"program\": its interpreter \"/nonexistent/sh\"");
 	WORDS("#! \t/nonexistent/sh -e\n", ENOENT, "\"program\": its interpreter \"/nonexistent/sh\"");
 	WORDS("#!/nonexistent/sh", ENOENT, "\"program\": its interpreter \"/nonexistent/sh\"");
 	WORDS("#!/bin/sh\r\necho\r\n", ENOENT,
-	      "\"program\": its first line ends with a carriage return (CR LF line ends), so its interpreter isn't found");
+	      "\"program\": its first line ends with a carriage return (CR LF line ends), "
+	      "so its interpreter isn't found");
 	WORDS("#!/dev/null\n", EACCES, "\"program\": it or its interpreter \"/dev/null\"");
 	WORDS("#!/bin/sh\n", ETXTBSY, "\"program\"");
 	WORDS("#!\n", ENOEXEC, "\"program\"");
@@ -87,11 +93,9 @@ static void test_scripts(void)
 	WORDS("hello\n", ENOEXEC, "\"program\": neither a program nor a script that begins with #!");
 	memset(long_line, '/', sizeof long_line);
 	memcpy(long_line, "#!", 2);
-	expect_words(long_line, sizeof long_line, EACCES,
-		     "\"program\": it or its interpreter \""
-		     "////////////////////////////////////////////////////////////////////////////////////////////////////"
-		     "////////////////////////////////////////////////////////////////////////////////////////////////////"
-		     "//////////////////////////////////////////////////////\"");
+	/* only the first 256 bytes are looked at */
+	snprintf(words, sizeof words, "\"program\": it or its interpreter \"%.254s\"", long_line + 2);
+	expect_words(long_line, sizeof long_line, EACCES, words);
 }
 
 /* A program with one part that names its loader. */
@@ -104,7 +108,7 @@ struct program {
 static struct program make_program(void)
 {
 	struct program p = {
-		.head = {.e_machine = EM_X86_64, .e_phoff = sizeof(Elf64_Ehdr), .e_phnum = 1, .e_phentsize = sizeof(Elf64_Phdr)},
+		.head = {.e_machine = EM_X86_64, .e_phoff = sizeof p.head, .e_phnum = 1, .e_phentsize = sizeof p.part},
 		.part = {.p_type = PT_INTERP, .p_offset = offsetof(struct program, loader), .p_filesz = 12},
 		.loader = "/no/such/ld",
 	};
@@ -179,7 +183,8 @@ static void test_text(void)
 	memset(long_text, 'l', 2 * DETAIL_MAX);
 	long_text[2 * DETAIL_MAX - 1] = 0;
 	CHECK(FAIL(why, 5, "call", "a", long_text, "b") == -1 && strlen(why->detail) == DETAIL_MAX - 1, "detail");
-	CHECK(text_find("abcabd", "abd") != NULL && text_find("ab", "abc") == NULL && text_find("", "a") == NULL, "find");
+	CHECK(text_find("abcabd", "abd") != NULL && text_find("abd", "abd") != NULL, "find");
+	CHECK(text_find("ab", "abc") == NULL && text_find("", "a") == NULL, "find nothing");
 	free(long_text);
 	free(why);
 }

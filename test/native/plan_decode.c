@@ -19,10 +19,11 @@ static void put(struct bytes *b, const void *from, size_t len)
 
 static void put_u32(struct bytes *b, uint32_t value)
 {
-	const unsigned char little[4] = {(unsigned char)value, (unsigned char)(value >> 8), (unsigned char)(value >> 16),
-					 (unsigned char)(value >> 24)};
+	for (int i = 0; i < 4; i++) {
+		const unsigned char byte = (unsigned char)(value >> (8 * i));
 
-	put(b, little, 4);
+		put(b, &byte, 1);
+	}
 }
 
 static void put_text(struct bytes *b, const char *text)
@@ -94,7 +95,8 @@ static void test_fields(void)
 	put_u32(&b, 0);
 	expect(&b, NULL);
 	CHECK(plan_open(&plan, b.at, b.len, &why) == 0 && plan_next(&plan, &op, &why) == 1, "%s", why);
-	CHECK(op.number == OP_mount && strcmp(op.as.mount.type.ptr, "tmpfs") == 0 && op.as.mount.source.len == 0, "text");
+	CHECK(op.number == OP_mount && strcmp(op.as.mount.type.ptr, "tmpfs") == 0, "text");
+	CHECK(op.as.mount.source.len == 0 && op.as.mount.source.ptr[0] == 0, "empty text");
 	CHECK(op.as.mount.attr == 0x8000000000000010u && op.as.mount.recursive_clear == 0x8000000200000012u, "u64");
 	CHECK(op.as.mount.flags == 9 && strcmp(op.as.mount.path.ptr, "/dev") == 0, "after lists");
 	CHECK(op.as.mount.propagation.count == 2 && plan_u32s_get(&op.as.mount.propagation, 1) == 0xffffffffu, "u32s");
@@ -151,9 +153,10 @@ static void test_header(void)
 	begin(&b, 0, 0);
 	put_u32(&b, OP_exec);
 	expect(&b, "bytes after the last operation");
-	CHECK(plan_open(&plan, b.at, PLAN_HEADER_BYTES - 1, &why) < 0 && strcmp(why, "shorter than a header") == 0, "%s", why);
-	CHECK(plan_open(&plan, b.at, b.len - 1, &why) < 0 && strcmp(why, "size differs from the one in the header") == 0,
-	      "%s", why);
+	CHECK(plan_open(&plan, b.at, PLAN_HEADER_BYTES - 1, &why) < 0, "part of a header");
+	CHECK(strcmp(why, "shorter than a header") == 0, "%s", why);
+	CHECK(plan_open(&plan, b.at, b.len - 1, &why) < 0, "a byte less");
+	CHECK(strcmp(why, "size differs from the one in the header") == 0, "%s", why);
 }
 
 /* One operation with one text of a pretended length. */
