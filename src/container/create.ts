@@ -241,6 +241,7 @@ class Attempt {
     const init = this.launch();
     converse(init, plan, this.intent.cgroup, {
       sync: (point) => this.atSync(point),
+      meanwhile: () => writeConfig(store, this.intent.id, bundle.text),
       commit: () => this.atCommit(),
       descriptor: (_op, fd) => {
         this.master = fd;
@@ -311,7 +312,6 @@ class Attempt {
     const { store, options, start } = this;
     const init = this.liveInit();
     if (init.pid !== this.intent.pid) this.rememberInit();
-    writeConfig(store, this.intent.id, this.bundle.text);
     writeState(store, this.intent);
     if (options.consoleSocket !== undefined && this.master >= 0) {
       host.sendFd(options.consoleSocket, "/dev/ptmx", this.master);

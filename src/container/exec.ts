@@ -73,6 +73,7 @@ export function exec(
         if (container.resctrl !== undefined) joinResctrl(container.resctrl, joined.pid);
         raiseRlimits(joined.pid, process.rlimits ?? []);
       },
+      meanwhile: () => {},
       commit: () => {
         if (options.consoleSocket !== undefined) {
           host.sendFd(options.consoleSocket, "/dev/ptmx", master);

@@ -23,6 +23,8 @@ export interface Init {
 export interface Answers {
   /** At a sync operation; the number is one of SyncPoint. */
   sync(point: number): void;
+  /** What there is to do while init works on, after its first stop. */
+  meanwhile(): void;
   /** At the commit operation: the last chance to fail. */
   commit(): void;
   /** A descriptor has come: the console's master or the seccomp listener. The answerer owns it. */
@@ -75,6 +77,7 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         }
         if (step.op.op === "sync") answers.sync(step.op.point);
         go(init, -1);
+        if (index === 0) answers.meanwhile();
         break;
       case MessageKind.fd:
         answers.descriptor(step.op, fd);

@@ -15,8 +15,8 @@ interface Namespaces {
 /**
  * The namespace part of a container's plan. Slots of joined namespaces are appended to `slots`.
  *
- * Without a user namespace the new ones are made by clone3 itself, so that no further process is needed. With one they
- * must belong to it, and id maps come in between: init unshares them, and forks to become the pid namespace's first.
+ * Without a user namespace the pid namespace is made by clone3, so that no further process is needed. With one it must
+ * belong to it, and id maps come in between: init unshares it, and forks to become its first process.
  */
 export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupRecord, slots: Slot[]): Namespaces {
   const wanted = config.linux?.namespaces ?? [];
@@ -39,12 +39,18 @@ export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupR
     steps.push(step(at("user"), { op: "become_root" }));
   }
 
-  // The cgroup namespace is made when init is in its final cgroup; time enters only with the next process.
-  const byInit: readonly NamespaceType[] = usesUser ? ["mount", "network", "ipc", "uts", "cgroup", "pid"] : ["cgroup"];
-  const byClone: readonly NamespaceType[] = usesUser ? [] : ["mount", "network", "ipc", "uts", "pid"];
-  for (const type of byInit) {
-    if (isNew(type)) steps.push(step(at(type), { op: "unshare", flags: namespaces[type].flag }));
-  }
+  // All the others at once, by init itself in its final cgroup: so what they cost is accounted there, the cgroup namespace
+  // has the right root, and the runtime has time to write its files. Only the pid namespace is entered by birth.
+  const others: readonly NamespaceType[] = [
+    "mount",
+    "network",
+    "ipc",
+    "uts",
+    "cgroup",
+    ...(usesUser ? ["pid" as const] : []),
+  ];
+  const made = others.filter(isNew);
+  if (made.length > 0) steps.push(step("/linux/namespaces", { op: "unshare", flags: flagsOf(made) }));
   if (isNew("time")) {
     steps.push(step(at("time"), { op: "unshare", flags: namespaces.time.flag }));
     if (config.linux?.timeOffsets !== undefined) {
@@ -56,8 +62,11 @@ export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupR
   else if (isNew("time")) steps.push(step(at("time"), { op: "enter_time" }));
   if (isNew("network")) steps.push(step(at("network"), { op: "loopback_up" }));
 
-  const cloneFlags = byClone.filter(isNew).reduce((flags, type) => flags | namespaces[type].flag, 0);
-  return { cloneFlags, steps };
+  return { cloneFlags: !usesUser && isNew("pid") ? namespaces.pid.flag : 0, steps };
+}
+
+function flagsOf(types: readonly NamespaceType[]): number {
+  return types.reduce((flags, type) => flags | namespaces[type].flag, 0);
 }
 
 /** The first steps of every init: the runtime notes who it is, then it enters its cgroup before it allocates anything. */
