@@ -8,6 +8,7 @@
 // of this touches the machine: what matters of it, its architecture, comes in as an option.
 import { UserError } from "../errors.ts";
 import { writeRules } from "./conditions.ts";
+import { weightsOf } from "./frequent.ts";
 import { firstBlock } from "./leaves.ts";
 import { isX32, type Policy, rangesOf } from "./numbers.ts";
 import { mergeRules } from "./outcomes.ts";
@@ -24,10 +25,9 @@ import {
   newListenerFlag,
   type SeccompFlag,
 } from "./profile.ts";
-import { jump, maxInstructions, offsets, Program } from "./program.ts";
+import { jump, maxInstructions, newProgram, offsets, type Program } from "./program.ts";
 import type { Ranges } from "./ranges.ts";
 import { type RuleSet, readRules } from "./rules.ts";
-import { type CallTable, callTables, namePlaces } from "./syscalls.ts";
 import { writeTree } from "./tree.ts";
 
 export interface CompileOptions {
@@ -52,14 +52,6 @@ const ENOSYS = 38;
 const killProcess = actions.SCMP_ACT_KILL_PROCESS;
 const noSuchCall = actions.SCMP_ACT_ERRNO + ENOSYS;
 
-// Calls that make up most of what programs do, found first. Order and exact choice matter little: most of them share
-// one range.
-const frequent =
-  "read write close openat newfstatat fstat lseek mmap mprotect munmap brk ioctl poll ppoll pread64 pwrite64 writev " +
-  "futex epoll_wait epoll_pwait epoll_ctl recvfrom sendto recvmsg sendmsg accept4 clock_nanosleep nanosleep " +
-  "rt_sigaction rt_sigprocmask getpid fcntl madvise sched_yield clock_gettime statx";
-const frequentWeight = 64;
-
 /**
  * Compiles a profile for a machine.
  * @throws UserError for what readRules refuses, unknown architectures, contradicting rules and a program that is too long
@@ -70,16 +62,16 @@ export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): 
   const outcomes = mergeRules(rules);
   const newer = needsStub(rules.defaultAction) ? outcomes.leaves.action(noSuchCall) : undefined;
   const program = writeProgram(arches, { rules, outcomes, newer });
-  if (program.length > maxInstructions)
+  if (program.length() > maxInstructions)
     throw new UserError(
-      `seccomp: the profile needs ${program.length} instructions, the kernel takes ${maxInstructions}`,
+      `seccomp: the profile needs ${program.length()} instructions, the kernel takes ${maxInstructions}`,
       {
         at: "/linux/seccomp",
       },
     );
   return {
     program: program.bytes(),
-    instructions: program.length,
+    instructions: program.length(),
     flags: rules.flags,
     flagBits: numericFlags(rules),
     notify: rules.notify,
@@ -106,14 +98,14 @@ function chooseArchitectures(wanted: readonly string[] | undefined, machine: Mac
 function writeProgram(arches: readonly Architecture[], policy: Policy): Program {
   const { leaves } = policy.outcomes;
   const foreign = leaves.action(killProcess);
-  const program = new Program(leaves.actions);
+  const program = newProgram(leaves.actions);
   const blocks: (number | undefined)[] = [];
   // x32 has no part of its own: the kernel reports it as x86_64.
   const x32 = arches.find(isX32);
   const entries: (readonly [audit: number, entry: number])[] = [];
   for (const arch of arches.filter((one) => one !== x32).reverse()) {
     const ranges = rangesOf(arch, x32, policy);
-    entries.push([arch.audit, writePart(program, ranges, weightsOf(ranges, arch), policy, blocks)]);
+    entries.push([arch.audit, writePart(program, ranges, weightsOf(ranges, arch.table), policy, blocks)]);
   }
   let next = program.return(foreign);
   for (const [audit, entry] of entries) next = program.branch(jump.equal, audit, entry, next);
@@ -140,20 +132,6 @@ function writePart(
   if (ranges.leaves.length === 1) return root;
   program.goTo(root);
   return program.load(offsets.number);
-}
-
-/** How often a range is asked for: once, and more for each frequent call in it. Other ABIs' calls are all rare. */
-function weightsOf(ranges: Ranges, { table, bits }: Architecture): readonly number[] {
-  const weights = ranges.leaves.map(() => 1);
-  if (bits === 32) return weights;
-  const [{ places }] = callTables(table) as [CallTable];
-  for (const name of frequent.split(" ")) {
-    const number = places.indexOf(String.fromCharCode(namePlaces().get(name) as number));
-    if (number < 0) continue;
-    const range = ranges.find(number);
-    weights[range] = (weights[range] as number) + frequentWeight;
-  }
-  return weights;
 }
 
 /** Newer calls than the profile knows get ENOSYS, unless the profile lets unknown ones pass or hands them to a tracer. */

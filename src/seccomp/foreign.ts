@@ -1,7 +1,7 @@
 // The architectures of the spec that kernels of ours never report: for explaining profiles only, no filter needs them.
 import type { Architecture } from "./profile.ts";
+import { namePlaces } from "./syscalls.ts";
 import { foreignCalls, foreignNames } from "./tables-foreign.generated.ts";
-import { names } from "./tables.generated.ts";
 
 export const foreignArchitectures: Readonly<Record<string, Architecture>> = {
   SCMP_ARCH_LOONGARCH64: { table: "loongarch64", audit: 0xc0000102, bits: 64, base: 0 },
@@ -26,16 +26,18 @@ export const foreignArchitectures: Readonly<Record<string, Architecture>> = {
 
 /** Whether any architecture has a call of that name; those of ours included. */
 export function isSyscallAnywhere(name: string): boolean {
-  return allNames().includes(name);
+  return placeOf(name) !== undefined;
 }
 
 /** A call's number on one of these architectures, if it has it. */
 export function foreignNumber({ table, base }: Architecture, name: string): number | undefined {
-  const place = allNames().indexOf(name) + 1;
-  const at = foreignCalls[table as keyof typeof foreignCalls].indexOf(String.fromCharCode(place));
-  return place === 0 || at < 0 ? undefined : base + at;
+  const at = foreignCalls[table as keyof typeof foreignCalls].indexOf(String.fromCharCode(placeOf(name) ?? 0));
+  return placeOf(name) === undefined || at < 0 ? undefined : base + at;
 }
 
-function allNames(): readonly string[] {
-  return `${names} ${foreignNames}`.split(" ");
+/** The foreign names' places continue those of ours; a second name there may be a first one here. */
+function placeOf(name: string): number | undefined {
+  const list = foreignNames.split(" ");
+  const own = Math.max(...Object.values(namePlaces()).map((place) => place ?? 0));
+  return list.includes(name) ? own + 1 + list.indexOf(name) : namePlaces()[name];
 }

@@ -38,6 +38,8 @@ export class Leaves {
 
   /** The list that is `list` (or none) and one more rule; the same for all names of a rule. */
   extend(list: number | undefined, rule: Rule, ruleIndex: number): number {
+    if (rule.names.length === 1)
+      return this.list([...(list === undefined ? [] : (this.lists[list] as readonly Rule[])), rule]);
     const key = ((list ?? -1) + 1) * 0x10000 + ruleIndex;
     let extended = this.extended.get(key);
     if (extended === undefined) {

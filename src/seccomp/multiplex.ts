@@ -1,8 +1,9 @@
 // socketcall(2) and ipc(2): on some architectures one number stands for many calls, told apart by the first argument.
 // A rule for socket(2) must hold for socketcall(2) with a first argument of 1 as well, and so on. The other arguments are
 // behind a pointer there; like libseccomp we leave conditions on them as they are, which can't be right, but is strict.
-import type { Condition, Rule, RuleSet } from "./rules.ts";
+
 import { operators } from "./profile.ts";
+import type { Condition, Rule, RuleSet } from "./rules.ts";
 
 /** Multiplexed calls by name: the first argument of socketcall(2) or ipc(2) that stands for each. */
 const socketCalls: Readonly<Record<string, number>> = {

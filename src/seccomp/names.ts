@@ -13,7 +13,7 @@ export function syscallName(audit: number, number: number): string | undefined {
     if (arch.audit !== audit) continue;
     for (const { base, places } of callTables(arch.table)) {
       const place = places.charCodeAt(number - arch.base - base);
-      if (place > 0) for (const [name, at] of namePlaces()) if (at === place) return name;
+      if (place > 0) for (const [name, at] of Object.entries(namePlaces())) if (at === place) return name;
     }
   }
   return undefined;
@@ -21,7 +21,7 @@ export function syscallName(audit: number, number: number): string | undefined {
 
 /** A call's number on an architecture of ours, if it has it. */
 export function syscallNumber({ table, base }: Architecture, name: string): number | undefined {
-  const place = namePlaces().get(name);
+  const place = namePlaces()[name];
   if (place === undefined) return undefined;
   for (const { base: offset, places } of callTables(table)) {
     const at = places.indexOf(String.fromCharCode(place));

@@ -51,20 +51,24 @@ export function rangesOf(arch: Architecture, x32: Architecture | undefined, poli
  */
 function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf | undefined {
   const outcomes = withMultiplexers(arch, policy);
+  const { leaves } = policy.outcomes;
+  const bits = arch.bits;
   let newest = -1;
   for (const { base, places } of callTables(arch.table)) {
     const first = arch.base + base;
+    const end = places.length;
     let last = unnamed;
     ranges.add(first, 0);
-    for (let at = 0; at < places.length; at++) {
+    for (let at = 0; at < end; at++) {
       const outcome = outcomes[places.charCodeAt(at)] as number;
       if (outcome === last) continue;
       if (last !== unnamed) newest = first + at - 1;
-      ranges.add(first + at, leafOf(outcome, arch, policy));
       last = outcome;
+      const leaf = outcome > named ? outcome - named : outcome < 0 ? leaves.ofList(-1 - outcome, bits) : 0;
+      ranges.add(first + at, leaf);
     }
-    if (last !== unnamed) newest = first + places.length - 1;
-    ranges.add(first + places.length, 0);
+    if (last !== unnamed) newest = first + end - 1;
+    ranges.add(first + end, 0);
   }
   // As runc has it, a profile that names no call but number 0 doesn't know the architecture.
   if (policy.newer === undefined || newest <= arch.base) return undefined;
@@ -72,17 +76,12 @@ function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf | un
   return policy.newer;
 }
 
-function leafOf(outcome: number, { bits }: Architecture, { outcomes: { leaves } }: Policy): Leaf {
-  if (outcome < 0) return leaves.ofList(-1 - outcome, bits);
-  return outcome <= named ? 0 : outcome - named;
-}
-
 /** Outcomes by place, with those of socketcall(2) and ipc(2) extended by the calls behind them. */
 function withMultiplexers({ multiplexes }: Architecture, { rules, outcomes: { byPlace, leaves } }: Policy): Int32Array {
   if (multiplexes === undefined) return byPlace;
   let extended = byPlace;
   for (const name of ["socketcall", "ipc"] as const satisfies readonly Multiplexer[]) {
-    const place = namePlaces().get(name) as number;
+    const place = namePlaces()[name] as number;
     // A rule without conditions for the multiplexer itself covers all of its calls.
     if ((byPlace[place] as number) > named) continue;
     const list = multiplexedRules(rules, name);

@@ -33,28 +33,49 @@ const { SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_LE, SCMP_CMP_LT, SCMP_CM
  */
 export function decide(rules: readonly Rule[], bits: 32 | 64): Decision {
   const seen = bits === 64 ? rules : rules.map(narrow);
-  for (const rule of seen) if (rule.conditions.length === 0) return rule.action;
   const first = seen[0] as Rule;
-  if (seen.length === 1 || seen.every((rule) => rule.action === first.action)) return withoutCopies(seen);
-  return sorted(seen, bits);
+  let sameAction = true;
+  for (let i = 0; i < seen.length; i++) {
+    const { action, conditions } = seen[i] as Rule;
+    if (conditions.length === 0) return action;
+    if (action !== first.action) sameAction = false;
+  }
+  return sameAction ? withoutCopies(seen) : sorted(seen, bits);
 }
 
 /** 32-bit arguments have no high word: a mask that covers only that compares nothing. */
 function narrow(rule: Rule): Rule {
+  if (!rule.conditions.some(({ maskLow }) => maskLow === 0)) return rule;
   return { ...rule, conditions: rule.conditions.filter(({ maskLow }) => maskLow !== 0) };
 }
 
 /** Engines repeat rules; a second copy would only cost instructions. */
 function withoutCopies(rules: readonly Rule[]): readonly Rule[] {
-  return rules.filter((rule, i) => !rules.slice(0, i).some((before) => covers(before, rule)));
+  const kept: Rule[] = [];
+  for (let i = 0; i < rules.length; i++) {
+    const rule = rules[i] as Rule;
+    let copy = false;
+    for (let k = 0; k < kept.length && !copy; k++) copy = covers(kept[k] as Rule, rule);
+    if (!copy) kept.push(rule);
+  }
+  return kept;
+}
+
+/** Whether a rule matches whenever another does, because it has the same conditions or fewer. */
+function covers({ conditions }: Rule, { conditions: theirs }: Rule): boolean {
+  let found = 0;
+  // Both are in the order of the arguments.
+  for (let i = 0; i < theirs.length && found < conditions.length; i++)
+    if (sameCondition(conditions[found] as Condition, theirs[i] as Condition)) found++;
+  return found === conditions.length;
 }
 
 function sameCondition(one: Condition, other: Condition): boolean {
   return (
+    one.low === other.low &&
     one.index === other.index &&
     one.op === other.op &&
     one.high === other.high &&
-    one.low === other.low &&
     one.maskHigh === other.maskHigh &&
     one.maskLow === other.maskLow
   );
@@ -77,11 +98,6 @@ function sorted(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
     order = [...before, { rule, path }, ...after];
   }
   return order.map(({ rule }) => rule);
-}
-
-/** Whether a rule matches whenever another does, because it has the same conditions or fewer. */
-function covers({ conditions }: Rule, other: Rule): boolean {
-  return conditions.every((one) => other.conditions.some((theirs) => sameCondition(one, theirs)));
 }
 
 /** Where a rule goes in the list. */

@@ -3,6 +3,9 @@ import { Leaves } from "./leaves.ts";
 import type { Rule, RuleSet } from "./rules.ts";
 import { namePlaces } from "./syscalls.ts";
 
+// Places are below this; the tables have some 500.
+const placeLimit = 1024;
+
 /** Outcome of a name: not in the profile; or in it without consequence, that is, the default action. */
 export const unnamed = 0;
 export const named = 1;
@@ -23,7 +26,7 @@ export interface Outcomes {
 export function mergeRules({ rules, defaultAction }: RuleSet): Outcomes {
   const leaves = new Leaves(defaultAction);
   const places = namePlaces();
-  const byPlace = new Int32Array(places.size + 1);
+  const byPlace = new Int32Array(placeLimit);
   const skipped: string[] = [];
   const narrowable = rules.some(isNarrowable);
   for (let r = 0; r < rules.length; r++) {
@@ -31,17 +34,18 @@ export function mergeRules({ rules, defaultAction }: RuleSet): Outcomes {
     const names = rule.names;
     const redundant = rule.action === defaultAction;
     const plain = redundant ? named : rule.conditions.length === 0 ? named + leaves.action(rule.action) : 0;
+    // Whether a plain rule replaces those with conditions before it.
+    const replaces = plain > named && !narrowable;
     for (let n = 0; n < names.length; n++) {
-      const place = places.get(names[n] as string);
+      const place = places[names[n] as string];
       if (place === undefined) {
         skipped.push(names[n] as string);
         continue;
       }
       const before = byPlace[place] as number;
       if (before > named) continue;
-      if (redundant) byPlace[place] = before === unnamed ? named : before;
-      else if (plain > 0 && !(narrowable && before < 0)) byPlace[place] = plain;
-      else byPlace[place] = -1 - leaves.extend(before < 0 ? -1 - before : undefined, rule, r);
+      if (plain > 0 && (before >= 0 || replaces)) byPlace[place] = plain;
+      else if (!redundant) byPlace[place] = -1 - leaves.extend(before < 0 ? -1 - before : undefined, rule, r);
     }
   }
   return { byPlace, skipped, leaves };

@@ -9,16 +9,16 @@ export class Ranges {
   /** From this number on. Numbers come in ascending order; before the first one is the default action. */
   add(start: number, leaf: Leaf): void {
     const { starts, leaves } = this;
-    const last = leaves.length - 1;
-    if (leaves[last] === leaf) return;
-    if (starts[last] !== start) {
-      starts.push(start);
-      leaves.push(leaf);
+    const end = leaves.length;
+    if (leaves[end - 1] === leaf) return;
+    if (starts[end - 1] !== start) {
+      starts[end] = start;
+      leaves[end] = leaf;
       return;
     }
     // Nothing in between: the later word holds, and may equal what was before.
-    leaves[last] = leaf;
-    if (last === 0 || leaves[last - 1] !== leaf) return;
+    leaves[end - 1] = leaf;
+    if (leaves[end - 2] !== leaf) return;
     starts.pop();
     leaves.pop();
   }
@@ -31,18 +31,5 @@ export class Ranges {
       leaves.pop();
     }
     this.add(start, leaf);
-  }
-
-  /** Which range a number is in. */
-  find(number: number): number {
-    const { starts } = this;
-    let low = 0;
-    let high = starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((starts[middle] as number) <= number) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 }

@@ -41,6 +41,7 @@ export interface RuleSet {
 
 const EPERM = 1;
 const maxErrno = 4095;
+const allBits = 0xffffffff;
 const pointer = "/linux/seccomp";
 
 /** SCMP_CMP_MASKED_EQ, the one operator with a mask. */
@@ -51,7 +52,7 @@ export const maskedEqual: number = operators.SCMP_CMP_MASKED_EQ;
  * @throws UserError naming the entry, for unknown words, values out of range, and notification that nobody would receive.
  */
 export function readRules(profile: LinuxSeccomp): RuleSet {
-  const defaultAction = readAction(profile.defaultAction, profile.defaultErrnoRet, pointer, "default");
+  const defaultAction = readAction(profile.defaultAction, profile.defaultErrnoRet, -1);
   if (profile.defaultAction === "SCMP_ACT_NOTIFY")
     throw new UserError("seccomp: SCMP_ACT_NOTIFY cannot be the default action", { at: `${pointer}/defaultAction` });
   const rules: Rule[] = [];
@@ -69,70 +70,104 @@ export function readRules(profile: LinuxSeccomp): RuleSet {
   return { defaultAction, rules, notify, flags: readFlags(profile.flags) };
 }
 
-/** The return value of an action, with its 16 bits of data where it carries some. */
-function readAction(name: unknown, errnoRet: number | undefined, at: string, what: "default" | "rule"): number {
-  const field = what === "default" ? "defaultAction" : "action";
-  if (name === undefined || name === "") throw new UserError(`seccomp: ${field} is missing`, { at: `${at}/${field}` });
+/**
+ * The return value of an action, with its 16 bits of data where it carries some.
+ * @param source the entry it is from, -1 for the default action
+ */
+function readAction(name: string, errnoRet: number | undefined, source: number): number {
   const value = actions[name as keyof typeof actions];
-  if (typeof value !== "number")
-    throw new UserError(`seccomp: unknown action ${JSON.stringify(name)}`, { at: `${at}/${field}` });
+  if (typeof value !== "number") throw badAction(name, source);
   if (name !== "SCMP_ACT_ERRNO" && name !== "SCMP_ACT_TRACE") return value;
   // A tracer may be given any 16 bits; an errno beyond the kernel's largest would be cut down to it silently.
   const data = errnoRet ?? EPERM;
   const limit = name === "SCMP_ACT_ERRNO" ? maxErrno : 0xffff;
-  if (!Number.isInteger(data) || data < 0 || data > limit) {
-    const errnoField = what === "default" ? "defaultErrnoRet" : "errnoRet";
-    throw new UserError(`seccomp: ${errnoField} ${data} is not between 0 and ${limit}`, { at: `${at}/${errnoField}` });
-  }
-  return value + data;
+  if (Number.isInteger(data) && data >= 0 && data <= limit) return value + data;
+  const field = source < 0 ? "defaultErrnoRet" : "errnoRet";
+  throw new UserError(`seccomp: ${field} ${data} is not between 0 and ${limit}`, {
+    at: `${entryPointer(source)}/${field}`,
+  });
+}
+
+function badAction(name: unknown, source: number): UserError {
+  const field = source < 0 ? "defaultAction" : "action";
+  const at = { at: `${entryPointer(source)}/${field}` };
+  if (name === undefined || name === null || name === "") return new UserError(`seccomp: ${field} is missing`, at);
+  return new UserError(`seccomp: unknown action ${JSON.stringify(name)}`, at);
+}
+
+function entryPointer(source: number): string {
+  return source < 0 ? pointer : `${pointer}/syscalls/${source}`;
 }
 
 /** One entry of the profile: one rule, or one for each condition when two look at the same argument (as runc has it). */
 function readEntry(entry: LinuxSyscall, source: number, rules: Rule[]): void {
-  const at = `${pointer}/syscalls/${source}`;
-  const action = readAction(entry.action, entry.errnoRet, at, "rule");
-  const names = entry.names;
-  if (!Array.isArray(names)) throw new UserError("seccomp: a rule names no system calls", { at: `${at}/names` });
-  const args = entry.args;
+  const { names, args } = entry;
+  const action = readAction(entry.action, entry.errnoRet, source);
+  if (!Array.isArray(names))
+    throw new UserError("seccomp: a rule names no system calls", { at: `${entryPointer(source)}/names` });
   if (args === undefined || args === null || args.length === 0) {
     rules.push({ source, names, action, conditions: [] });
     return;
   }
-  const conditions = args.map((arg, i) => readCondition(arg, `${at}/args/${i}`));
-  const seen = new Set(conditions.map((condition) => condition.index));
-  const groups = seen.size === conditions.length ? [conditions] : conditions.map((condition) => [condition]);
-  // A mask of zero compares nothing: libseccomp leaves such a condition out.
-  for (const group of groups)
-    rules.push({
-      source,
-      names,
-      action,
-      conditions: group.filter(({ maskHigh, maskLow }) => maskHigh !== 0 || maskLow !== 0).sort(byIndex),
-    });
+  const conditions: Condition[] = [];
+  let indices = 0;
+  let repeated = false;
+  for (let i = 0; i < args.length; i++) {
+    const condition = readCondition(args[i] as LinuxSeccompArg, source, i);
+    repeated ||= (indices & (1 << condition.index)) !== 0;
+    indices |= 1 << condition.index;
+    conditions.push(condition);
+  }
+  if (!repeated) rules.push({ source, names, action, conditions: meaningful(conditions) });
+  else for (const condition of conditions) rules.push({ source, names, action, conditions: meaningful([condition]) });
 }
 
-const byIndex = (a: Condition, b: Condition): number => a.index - b.index;
+/** In the order of the arguments, and without masks of zero: those compare nothing, and libseccomp leaves them out. */
+function meaningful(conditions: readonly Condition[]): readonly Condition[] {
+  const [first] = conditions;
+  if (conditions.length === 1 && first !== undefined && (first.maskLow !== 0 || first.maskHigh !== 0))
+    return conditions;
+  return conditions
+    .filter(({ maskHigh, maskLow }) => maskHigh !== 0 || maskLow !== 0)
+    .sort((one, other) => one.index - other.index);
+}
 
-function readCondition({ index, value, valueTwo, op }: LinuxSeccompArg, at: string): Condition {
+function readCondition(arg: LinuxSeccompArg, source: number, position: number): Condition {
+  const { index, op } = arg;
+  const at = (field: string) => ({ at: `${entryPointer(source)}/args/${position}/${field}` });
   if (!Number.isInteger(index) || index < 0 || index > 5)
-    throw new UserError(`seccomp: argument index ${index} is not between 0 and 5`, { at: `${at}/index` });
+    throw new UserError(`seccomp: argument index ${index} is not between 0 and 5`, at("index"));
   const code = operators[op as keyof typeof operators];
-  if (typeof code !== "number")
-    throw new UserError(`seccomp: unknown operator ${JSON.stringify(op)}`, { at: `${at}/op` });
-  const [high, low] = halves(value ?? 0, `${at}/value`);
-  const [highTwo, lowTwo] = halves(valueTwo ?? 0, `${at}/valueTwo`);
-  if (code !== maskedEqual) return { index, op: code, high, low, maskHigh: 0xffffffff, maskLow: 0xffffffff };
+  if (typeof code !== "number") throw new UserError(`seccomp: unknown operator ${JSON.stringify(op)}`, at("op"));
+  const value = arg.value ?? 0;
+  if (!isUint64(value)) throw new UserError(`seccomp: ${value} is not an unsigned 64-bit integer`, at("value"));
+  const high = highHalf(value);
+  const low = lowHalf(value);
+  if (code !== maskedEqual) return { index, op: code, high, low, maskHigh: allBits, maskLow: allBits };
   // The first value is the mask. Bits of the second outside of it could never be equal: libseccomp drops them.
-  const masked = (half: number, mask: number) => (half & mask) >>> 0;
-  return { index, op: code, high: masked(highTwo, high), low: masked(lowTwo, low), maskHigh: high, maskLow: low };
+  const two = arg.valueTwo ?? 0;
+  if (!isUint64(two)) throw new UserError(`seccomp: ${two} is not an unsigned 64-bit integer`, at("valueTwo"));
+  return {
+    index,
+    op: code,
+    high: (highHalf(two) & high) >>> 0,
+    low: (lowHalf(two) & low) >>> 0,
+    maskHigh: high,
+    maskLow: low,
+  };
 }
 
-function halves(value: Uint64, at: string): readonly [high: number, low: number] {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0)
-    return [Math.floor(value / 0x100000000), value >>> 0];
-  if (typeof value === "bigint" && value >= 0n && value < 1n << 64n)
-    return [Number(value >> 32n), Number(value & 0xffffffffn)];
-  throw new UserError(`seccomp: ${value} is not an unsigned 64-bit integer`, { at });
+function isUint64(value: Uint64): boolean {
+  if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0;
+  return typeof value === "bigint" && value >= 0n && value < 1n << 64n;
+}
+
+function highHalf(value: Uint64): number {
+  return typeof value === "number" ? Math.floor(value / 0x100000000) : Number(value >> 32n);
+}
+
+function lowHalf(value: Uint64): number {
+  return typeof value === "number" ? value >>> 0 : Number(value & 0xffffffffn);
 }
 
 /** Until the listener's descriptor has been handed over, init must be able to write to the runtime. */

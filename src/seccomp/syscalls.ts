@@ -1,5 +1,5 @@
-// System call names and numbers, decoded from the generated tables when they are first asked for.
-import { aliases, calls, names } from "./tables.generated.ts";
+// System call names and numbers, from the generated tables.
+import { calls, places } from "./tables.generated.ts";
 
 /** Part of an architecture's calls: the places of their names, at their numbers less `base`; place 0 is no call. */
 export interface CallTable {
@@ -7,16 +7,12 @@ export interface CallTable {
   readonly places: string;
 }
 
-let index: Map<string, number> | undefined;
+let known: Readonly<Record<string, number>> | undefined;
 
-/** The place of each name in the tables' list, counted from 1. */
-export function namePlaces(): ReadonlyMap<string, number> {
-  if (index !== undefined) return index;
-  index = new Map();
-  const list = names.split(" ");
-  for (let i = 0; i < list.length; i++) index.set(list[i] as string, i + 1);
-  for (const [alias, name] of Object.entries(aliases)) index.set(alias, index.get(name) as number);
-  return index;
+/** The place of each name in the tables, counted from 1; has no prototype. */
+export function namePlaces(): Readonly<Record<string, number | undefined>> {
+  known ??= places();
+  return known;
 }
 
 /** An architecture's tables, lowest numbers first; ARM has a second one, far up. */

@@ -10,31 +10,27 @@ import type { Ranges } from "./ranges.ts";
  * @returns the position of the first comparison, or of the only leaf
  */
 export function writeTree(
-  program: Program,
+  { branch }: Program,
   { starts, leaves }: Ranges,
   weights: readonly number[],
   target: (leaf: Leaf) => number,
 ): number {
+  // The weight of all ranges in front of each.
   const sums = [0];
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) {
-    sum += weights[i] as number;
-    sums.push(sum);
-  }
+  for (let i = 0; i < weights.length; i++) sums[i + 1] = (sums[i] as number) + (weights[i] as number);
   return write(0, leaves.length - 1);
 
   /** The ranges first..last. */
   function write(first: number, last: number): number {
     const leaf = leaves[first] as Leaf;
     if (first === last) return target(leaf);
-    const second = starts[first + 1] as number;
     // One number in the midst of others: ask for it alone.
-    if (last === first + 2 && leaf === leaves[last] && second + 1 === starts[last])
-      return program.branch(jump.equal, second, target(leaves[first + 1] as Leaf), target(leaf));
+    if (last === first + 2 && leaf === leaves[last] && (starts[first + 1] as number) + 1 === starts[last])
+      return branch(jump.equal, starts[first + 1] as number, target(leaves[first + 1] as Leaf), target(leaf));
     const split = middle(first, last);
-    const above = write(split, last);
-    const below = write(first, split - 1);
-    return program.branch(jump.greaterEqual, starts[split] as number, above, below);
+    const above = split === last ? target(leaves[last] as Leaf) : write(split, last);
+    const below = split === first + 1 ? target(leaf) : write(first, split - 1);
+    return branch(jump.greaterEqual, starts[split] as number, above, below);
   }
 
   /** The first range of the upper half, where the halves weigh most alike. */

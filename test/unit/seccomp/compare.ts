@@ -1,7 +1,7 @@
 // Runs our program and libseccomp's on the same calls: every number there is, and arguments around each compared value.
 import { UserError } from "../../../src/errors.ts";
 import { compileSeccomp } from "../../../src/seccomp/compile.ts";
-import { interpret } from "../../../src/seccomp/interpret.ts";
+import { interpreter } from "../../../src/seccomp/interpret.ts";
 import {
   type Architecture,
   architectures,
@@ -29,7 +29,11 @@ const ENOSYS = 0x50026;
 const word = 0xffffffffffffffffn;
 
 const tables = new Map<string, ReadonlyMap<string, number>>();
-const placeNames = new Map([...namePlaces()].map(([name, place]) => [place, name]));
+const placeNames = new Map(
+  Object.entries(namePlaces())
+    .reverse()
+    .map(([name, place]) => [place, name]),
+);
 
 /** Numbers of an architecture by name, without those of the multiplexers' calls that have none. */
 export function numbersOf(arch: string): ReadonlyMap<string, number> {
@@ -60,10 +64,13 @@ export function differences(
   const isNew = stub(profile, machine);
   const found: Difference[] = [];
   const refused = new Set([...theirs.refused].flatMap((name) => [name, muxed.get(name) ?? name]));
-  for (const call of ours === undefined ? [] : callsFor(profile, machine)) {
+  if (ours === undefined) return found;
+  const runOurs = interpreter(ours);
+  const runTheirs = interpreter(theirs.program);
+  for (const call of callsFor(profile, machine)) {
     if (call.name !== undefined && (refused.has(call.name) || except(call.name))) continue;
-    const mine = interpret(ours as Uint8Array, call).value;
-    const reference = isNew(call) ? ENOSYS : interpret(theirs.program, call).value;
+    const mine = runOurs(call).value;
+    const reference = isNew(call) ? ENOSYS : runTheirs(call).value;
     if (mine !== reference) found.push({ ...call, ours: mine.toString(16), theirs: reference.toString(16) });
   }
   return found;

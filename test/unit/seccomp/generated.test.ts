@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileSeccomp } from "../../../src/seccomp/compile.ts";
 import { explainSyscall } from "../../../src/seccomp/explain.ts";
-import { interpret } from "../../../src/seccomp/interpret.ts";
+import { interpreter } from "../../../src/seccomp/interpret.ts";
 import { actions, type LinuxSeccomp, type LinuxSeccompArg, type LinuxSyscall } from "../../../src/seccomp/profile.ts";
 import { type Call, callsFor, differences, multiplexerOf } from "./compare.ts";
 
@@ -58,24 +58,26 @@ const everyAction =
     " ",
   );
 
-const options = { seed: 20260101, numRuns: 100 };
+const options = { seed: 20260101, numRuns: 60 };
 
 /**
- * Calls for which libseccomp 2.5 doesn't do what the rules say: when two rules look at the same argument and not both
- * ask for equality, it loses one or mixes up the 32-bit halves ("arg <= 0 or arg <= 2^32" refuses 2^31, say).
+ * Calls for which libseccomp 2.5 doesn't do what the rules say. When two rules look at the same argument and not both
+ * ask for equality, it loses one or mixes up the 32-bit halves ("arg <= 0 or arg <= 2^32" refuses 2^31, say). When one
+ * of them looks at a second argument too and that one fails, the next rule may be asked with the wrong word loaded.
  */
 function unsound({ syscalls = [] }: LinuxSeccomp): (name: string) => boolean {
-  const looks = new Map<string, string[]>();
-  const twice = new Set<string>();
+  const looks = new Map<string, boolean[]>();
+  const found = new Set<string>();
   for (const { names: list, args = [] } of syscalls)
     for (const name of list.map(multiplexerOf))
       for (const { index, op } of args) {
         const key = `${name} ${index}`;
-        const before = looks.get(key) ?? [];
-        if (before.length > 0 && [...before, op].some((one) => !equalities.includes(one))) twice.add(name);
-        looks.set(key, [...before, op]);
+        const alone = args.every((other) => other.index === index);
+        const all = [...(looks.get(key) ?? []), alone && equalities.includes(op)];
+        if (all.length > 1 && all.includes(false)) found.add(name);
+        looks.set(key, all);
       }
-  return (name) => twice.has(multiplexerOf(name));
+  return (name) => found.has(multiplexerOf(name));
 }
 
 /** What rules with one action mean, read off the profile: any that matches. */
@@ -111,7 +113,12 @@ function compare({ op, value: first, valueTwo = 0n }: LinuxSeccompArg, arg: bigi
   }
 }
 
-describe("generated profiles", () => {
+/** Calls behind socketcall(2) and ipc(2), and those themselves: rules for one concern the others. */
+function isMultiplexed(name: string): boolean {
+  return multiplexerOf(name) !== name || ["socketcall", "ipc"].includes(name);
+}
+
+describe("generated profiles", { timeout: 60_000 }, () => {
   const oneAction = profile(["SCMP_ACT_LOG"], ["SCMP_ACT_ALLOW"], operators);
   const allActions = profile(everyAction, [...everyAction, "SCMP_ACT_NOTIFY"], operators);
 
@@ -155,13 +162,12 @@ describe("generated profiles", () => {
   test("mean what their rules say, where libseccomp doesn't either", () => {
     fc.assert(
       fc.property(oneAction, (generated) => {
-        const { program } = compileSeccomp(generated, { arch: "x86_64" });
+        const run = interpreter(compileSeccomp(generated, { arch: "x86_64" }).program);
         const covered = ["SCMP_ARCH_X86_64", ...(generated.architectures ?? [])];
         for (const call of callsFor(generated, "x86_64")) {
-          if (!covered.includes(call.arch) || call.name === undefined || multiplexerOf(call.name) !== call.name)
-            continue;
+          if (!covered.includes(call.arch) || call.name === undefined || isMultiplexed(call.name)) continue;
           const value = meaning(generated, call) ? actions.SCMP_ACT_ALLOW : actions.SCMP_ACT_LOG;
-          if (interpret(program, call).value !== value) expect({ call, allowed: value }).toBeUndefined();
+          if (run(call).value !== value) expect({ call, allowed: value }).toBeUndefined();
         }
       }),
       options,
@@ -178,10 +184,10 @@ describe("generated profiles", () => {
           ({ arch, args, name }) => covered.includes(arch) && name !== undefined && args.length > 0,
         );
         for (const call of calls.filter((_, i) => i % Math.ceil(calls.length / 50) === 0)) {
-          if (call.name === undefined || ["socketcall", "ipc"].includes(call.name)) continue;
+          if (call.name === undefined || isMultiplexed(call.name)) continue;
           const question = { arch: "x86_64", syscall: call.name, args: call.args } as const;
           const answer = explainSyscall(generated, question).explanations.find((one) => one.architecture === call.arch);
-          expect(answer?.verdicts[0]?.value).toBe(interpret(program, call).value);
+          expect(answer?.verdicts[0]?.value).toBe(interpreter(program)(call).value);
         }
       }),
       options,
@@ -189,6 +195,7 @@ describe("generated profiles", () => {
   });
 });
 
+/** The program, or none where rules contradict each other. */
 function compileUnlessContradicting(generated: LinuxSeccomp): Uint8Array | undefined {
   try {
     return compileSeccomp(generated, { arch: "x86_64" }).program;
