@@ -4,7 +4,8 @@ import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Resources } from "../spec/config.ts";
 import { writeAll } from "./apply.ts";
-import { effectiveRules, ruleText } from "./devices.ts";
+import { effectiveRules } from "./devices.ts";
+import { deviceLines } from "./exceptions.ts";
 import { writeFailure } from "./failure.ts";
 import type { WriteFile } from "./journal.ts";
 import type { CgroupDirectory } from "./record.ts";
@@ -90,9 +91,8 @@ function ordered(writes: readonly CgroupWrite[], directories: readonly CgroupDir
 function applyDevices(directories: readonly CgroupDirectory[], resources: Resources): void {
   const directory = directories.find((entry) => entry.controllers.includes("devices"));
   if (directory === undefined) return;
-  for (const rule of effectiveRules(resources.devices)) {
-    const file = `${directory.path}/devices.${rule.allow ? "allow" : "deny"}`;
-    host.writeText(file, ruleText(rule));
+  for (const [file, line] of deviceLines(effectiveRules(resources.devices))) {
+    host.writeText(`${directory.path}/devices.${file}`, line);
   }
 }
 

@@ -1,9 +1,11 @@
 // cgroup v2: one tree; controllers are enabled from the root down to the container's parent.
 
 import { host } from "#host";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import type { Memory, Resources } from "../spec/config.ts";
 import { writeAll } from "./apply.ts";
+import { effectiveRules } from "./devices.ts";
+import { deviceProgram } from "./ebpf.ts";
 import { writeFailure } from "./failure.ts";
 import type { WriteFile } from "./journal.ts";
 import type { CgroupDirectory } from "./record.ts";
@@ -57,7 +59,7 @@ function enable(path: string, controllers: readonly string[]): void {
 export function apply(
   directories: readonly CgroupDirectory[],
   resources: Resources,
-  _devices: boolean,
+  devices: boolean,
   write: WriteFile,
 ): void {
   const { path } = only(directories);
@@ -69,6 +71,25 @@ export function apply(
     write,
     failure: (error, setting) => missingController(error, setting, path) ?? writeFailure(error, setting, path),
   });
+  if (devices) applyDevices(path, resources);
+}
+
+/** The rules become a program, unless they allow everything. */
+function applyDevices(path: string, resources: Resources): void {
+  const rules = effectiveRules(resources.devices);
+  if (rules.length === 1 && rules[0]?.allow === true) return;
+  try {
+    host.attachDeviceProgram(path, deviceProgram(rules));
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    throw new UserError(`can't restrict the devices of ${path}: ${error.subject}: ${errnoText(error.errno)}`, {
+      at: "/linux/resources/devices",
+      code: "cgroup",
+      cause: error,
+      errno: error.errno,
+      ...(error.errno === Errno.EPERM ? { hint: "it needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN" } : {}),
+    });
+  }
 }
 
 function missingController(error: unknown, write: CgroupWrite, path: string): UserError | undefined {
