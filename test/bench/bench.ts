@@ -30,15 +30,16 @@ const { values: options } = parseArgs({
   },
 });
 
-main();
+if (process.env["TSRUNC_BENCH_INSIDE"] === undefined) enterNamespace();
+else main();
 
 function main(): void {
-  if (process.env["TSRUNC_BENCH_INSIDE"] === undefined) return enterNamespace();
   const { contestants, notes } = findContestants({ fetch: false, suite: options.suite, node: options.node });
   const lab = new Lab(mkdtempSync(join(tmpdir(), "tsrunc-bench-")));
   try {
     const wanted = options.rows.split(",");
-    const results = rows.filter((row) => wanted.some((part) => row.name.includes(part)))
+    const results = rows
+      .filter((row) => wanted.some((part) => row.name.includes(part)))
       .map((row) => measure(row, contestants, lab));
     const bench: Bench = { date: new Date().toISOString(), machine: machine(), contestants, rows: results, notes };
     show(bench);
@@ -57,10 +58,14 @@ function enterNamespace(): void {
   for (const note of notes) process.stderr.write(`bench: ${note}\n`);
   compile("test/bench/spawnbench.c");
   const script = `${hybridCgroups() ? "umount /sys/fs/cgroup/unified; " : ""}exec "$@"`;
-  const { status } = spawnSync("unshare", ["-m", "--propagation", "private", "sh", "-c", script, "sh", ...process.argv], {
-    stdio: "inherit",
-    env: { ...process.env, TSRUNC_BENCH_INSIDE: "1" },
-  });
+  const { status } = spawnSync(
+    "unshare",
+    ["-m", "--propagation", "private", "sh", "-c", script, "sh", ...process.argv],
+    {
+      stdio: "inherit",
+      env: { ...process.env, TSRUNC_BENCH_INSIDE: "1" },
+    },
+  );
   process.exitCode = status ?? 1;
 }
 
@@ -85,10 +90,12 @@ function measure(row: Row, contestants: readonly Contestant[], lab: Lab): RowRes
 }
 
 function alone(row: Row, able: readonly Contestant[], lab: Lab): Record<string, Series> {
-  return Object.fromEntries(able.map((contestant) => {
-    const value = row.measure?.(contestant, lab) ?? Number.NaN;
-    return [contestant.name, { wall: [value], peak: [0] }];
-  }));
+  return Object.fromEntries(
+    able.map((contestant) => {
+      const value = row.measure?.(contestant, lab) ?? Number.NaN;
+      return [contestant.name, { wall: [value], peak: [0] }];
+    }),
+  );
 }
 
 /** Hands the scenario of all contestants to spawnbench and collects its lines. */
@@ -98,7 +105,11 @@ function paired(row: Row, able: readonly Contestant[], lab: Lab): Record<string,
   if (row.floor === true) parts.push(["floor", floorLines(row, lab)]);
   const scenario = [["R", String(rounds)], ...parts.flatMap(([name, lines]) => [["C", name], ...lines])];
   const input = scenario.map((line) => line.join("\t")).join("\n");
-  const output = execFileSync(compile("test/bench/spawnbench.c"), { input: `${input}\n`, encoding: "utf8", maxBuffer: 1 << 26 });
+  const output = execFileSync(compile("test/bench/spawnbench.c"), {
+    input: `${input}\n`,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
   const series: Record<string, Series> = Object.fromEntries(parts.map(([name]) => [name, { wall: [], peak: [] }]));
   for (const line of output.trimEnd().split("\n")) {
     const [name = "", wall, peak] = line.split("\t");
@@ -110,7 +121,10 @@ function paired(row: Row, able: readonly Contestant[], lab: Lab): Record<string,
 
 function show(bench: Bench): void {
   mkdirSync(join(repository, "build"), { recursive: true });
-  writeFileSync(join(repository, "build/bench.json"), `${JSON.stringify({ ...bench, ratios: ratios(bench) }, null, 1)}\n`);
+  writeFileSync(
+    join(repository, "build/bench.json"),
+    `${JSON.stringify({ ...bench, ratios: ratios(bench) }, null, 1)}\n`,
+  );
   const sizes = bench.contestants.map(({ version, size }) => `${version}, ${(size / 2 ** 20).toFixed(1)} MB`);
   console.log(`${bench.date.slice(0, 10)}, ${bench.machine}`);
   for (const line of [...sizes, ...bench.notes]) console.log(line);

@@ -39,7 +39,13 @@ export function findContestants(options: { fetch: boolean; suite: string; node: 
   for (const [name, argv] of candidates) {
     const version = spawnSync(argv[0] ?? "", [...argv.slice(1), "--version"], { encoding: "utf8" });
     if (version.status !== 0) notes.push(`${name} isn't there: ${argv.join(" ")}`);
-    else contestants.push({ name, argv, version: version.stdout.split("\n")[0] ?? "", size: statSync(argv.at(-1) ?? "").size });
+    else
+      contestants.push({
+        name,
+        argv,
+        version: version.stdout.split("\n")[0] ?? "",
+        size: statSync(argv.at(-1) ?? "").size,
+      });
   }
   return { contestants, notes };
 }

@@ -1,6 +1,6 @@
 /** The bench's table, as text or Markdown. */
 import type { Contestant } from "./contestants.ts";
-import { pairedRatio, spread, type Spread } from "./stats.ts";
+import { pairedRatio, type Spread, spread } from "./stats.ts";
 
 /** The raw numbers of one contestant in one row, round by round. */
 export interface Series {
@@ -27,13 +27,17 @@ export interface Bench {
 
 /** Per row and peer: our value divided by theirs, round by round. */
 export function ratios(bench: Bench): { row: string; ours: string; peer: string; ratio: Spread; peak: number }[] {
-  return bench.rows.flatMap((row) => ["tsrunc", "node"].flatMap((ours) => ["crun", "runc", "floor"].flatMap((peer) => {
-    const mine = row.series[ours];
-    const theirs = row.series[peer];
-    if (mine === undefined || theirs === undefined) return [];
-    const peak = Math.max(...mine.peak) / Math.max(...theirs.peak);
-    return [{ row: row.name, ours, peer, ratio: pairedRatio(mine.wall, theirs.wall), peak }];
-  })));
+  return bench.rows.flatMap((row) =>
+    ["tsrunc", "node"].flatMap((ours) =>
+      ["crun", "runc", "floor"].flatMap((peer) => {
+        const mine = row.series[ours];
+        const theirs = row.series[peer];
+        if (mine === undefined || theirs === undefined) return [];
+        const peak = Math.max(...mine.peak) / Math.max(...theirs.peak);
+        return [{ row: row.name, ours, peer, ratio: pairedRatio(mine.wall, theirs.wall), peak }];
+      }),
+    ),
+  );
 }
 
 /** One line per row: median time and peak memory of each contestant, then the paired ratios with their quartiles. */
@@ -41,8 +45,12 @@ export function table(bench: Bench, markdown: boolean): string {
   const names = [...bench.contestants.map((contestant) => contestant.name), "floor"];
   const ours = names.find((name) => name === "tsrunc");
   const against = ours === undefined ? [] : ["crun", "runc"].filter((name) => names.includes(name));
-  const head = ["", ...names.map((name) => `${name} ms`), ...against.map((name) => `tsrunc/${name}`),
-    ...bench.contestants.map((contestant) => `${contestant.name} MB`)];
+  const head = [
+    "",
+    ...names.map((name) => `${name} ms`),
+    ...against.map((name) => `tsrunc/${name}`),
+    ...bench.contestants.map((contestant) => `${contestant.name} MB`),
+  ];
   const body = bench.rows.map((row) => [
     row.unit === "ms" ? row.name : `${row.name} (${row.unit})`,
     ...names.map((name) => cell(row, name)),
@@ -77,6 +85,11 @@ function markdownTable([head = [], ...body]: string[][]): string {
 
 function textTable(lines: string[][]): string {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines.map((line) => line.map((text, column) =>
-    column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0)).join("  ")).join("\n");
+  return lines
+    .map((line) =>
+      line
+        .map((text, column) => (column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0)))
+        .join("  "),
+    )
+    .join("\n");
 }

@@ -89,7 +89,8 @@ const id = (runtime: Contestant, row: string): string => `bench-${runtime.name}-
 function population(count: number): Pick<Row, "before" | "after"> {
   return {
     before: (runtime, lab) => {
-      for (let i = 0; i < count; i++) lab.call(runtime, "create", "--bundle", lab.bundle("sleeper", sleeper), id(runtime, `p${i}`));
+      for (let i = 0; i < count; i++)
+        lab.call(runtime, "create", "--bundle", lab.bundle("sleeper", sleeper), id(runtime, `p${i}`));
     },
     after: (runtime, lab) => {
       for (let i = 0; i < count; i++) lab.call(runtime, "delete", "--force", id(runtime, `p${i}`));
@@ -106,9 +107,11 @@ const running: Pick<Row, "before" | "after"> = {
   after: (runtime, lab) => lab.call(runtime, "delete", "--force", id(runtime, "running")),
 };
 
-const run = (bundle: (lab: Lab) => string, name: string) => (runtime: Contestant, lab: Lab): Line[] => [
-  ["T", ...lab.command(runtime, "run", "--bundle", bundle(lab), id(runtime, `${name}-%i`))],
-];
+const run =
+  (bundle: (lab: Lab) => string, name: string) =>
+  (runtime: Contestant, lab: Lab): Line[] => [
+    ["T", ...lab.command(runtime, "run", "--bundle", bundle(lab), id(runtime, `${name}-%i`))],
+  ];
 
 export const rows: readonly Row[] = [
   {
@@ -117,14 +120,30 @@ export const rows: readonly Row[] = [
     floor: true,
     lines: (runtime) => [["T", ...runtime.argv, "--version"]],
   },
-  { name: "run, default bundle, /bin/true", rounds: 60, floor: true, lines: run((lab) => lab.bundle("default"), "run") },
+  {
+    name: "run, default bundle, /bin/true",
+    rounds: 60,
+    floor: true,
+    lines: run((lab) => lab.bundle("default"), "run"),
+  },
   {
     name: "create + start + kill + delete",
     rounds: 40,
     lines: (runtime, lab) => {
       const pid = join(lab.directory, `pid-${runtime.name}-%i`);
       return [
-        ["T", ...lab.command(runtime, "create", "--bundle", lab.bundle("sleeper", sleeper), "--pid-file", pid, id(runtime, "life-%i"))],
+        [
+          "T",
+          ...lab.command(
+            runtime,
+            "create",
+            "--bundle",
+            lab.bundle("sleeper", sleeper),
+            "--pid-file",
+            pid,
+            id(runtime, "life-%i"),
+          ),
+        ],
         ["T", ...lab.command(runtime, "start", id(runtime, "life-%i"))],
         ["T", ...lab.command(runtime, "kill", id(runtime, "life-%i"), "9")],
         ["P", pid],
@@ -177,7 +196,9 @@ export const rows: readonly Row[] = [
     name: "200 containers, 8 at a time (per container)",
     rounds: 3,
     each: 200,
-    lines: (runtime, lab) => [["X", "200", "8", ...lab.command(runtime, "run", "--bundle", lab.bundle("default"), id(runtime, "many-%i"))]],
+    lines: (runtime, lab) => [
+      ["X", "200", "8", ...lab.command(runtime, "run", "--bundle", lab.bundle("default"), id(runtime, "many-%i"))],
+    ],
   },
   {
     name: "smallest memory limit that starts",

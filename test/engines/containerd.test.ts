@@ -16,13 +16,16 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
     const start = (...args: string[]): Promise<Result> => ctr("run", ...binary, ...args);
 
     beforeAll(async () => {
-      writeFileSync(lab.path("config.toml"), `version = 2
+      writeFileSync(
+        lab.path("config.toml"),
+        `version = 2
 root = "${lab.path("root")}"
 state = "${lab.path("state")}"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
   address = "${socket}"
-`);
+`,
+      );
       await lab.daemon(["containerd", "-c", lab.path("config.toml")], socket);
       const imported = await ctr("image", "import", lab.image("bb"));
       expect(imported.code, imported.stderr).toBe(0);
@@ -35,7 +38,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
       expect(result.stdout, result.stderr).toBe("hello\n");
       expect(result.code).toBe(7);
       expect(lab.commands()).toEqual(expect.arrayContaining(["create", "start", "delete"]));
-      expect(lab.calls()[0]).toEqual(expect.arrayContaining(["--root", `${lab.path("rtroot")}/${lab.tag}`, "--log-format", "json"]));
+      expect(lab.calls()[0]).toEqual(
+        expect.arrayContaining(["--root", `${lab.path("rtroot")}/${lab.tag}`, "--log-format", "json"]),
+      );
     });
 
     test("a program that isn't there fails with the classic text", async () => {
@@ -46,13 +51,24 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
     });
 
     test("detached: limits, task list, kill, delete", async () => {
-      const started = await start("-d", "--memory-limit", "33554432", "--cpus", "0.5", "localhost/bb:1", "c3", "/bin/sleep", "1000");
+      const started = await start(
+        "-d",
+        "--memory-limit",
+        "33554432",
+        "--cpus",
+        "0.5",
+        "localhost/bb:1",
+        "c3",
+        "/bin/sleep",
+        "1000",
+      );
       expect(started.code, started.stderr).toBe(0);
       expect((await ctr("task", "ls")).stdout).toMatch(/c3\s+\d+\s+RUNNING/);
       expect((await ctr("task", "metrics", "c3")).stdout).toContain("33554432");
       expect((await ctr("task", "kill", "-s", "SIGKILL", "c3")).code).toBe(0);
       let listing = "";
-      for (let tries = 0; tries < 50 && !listing.includes("STOPPED"); tries++) listing = (await ctr("task", "ls")).stdout;
+      for (let tries = 0; tries < 50 && !listing.includes("STOPPED"); tries++)
+        listing = (await ctr("task", "ls")).stdout;
       expect(listing).toMatch(/c3\s+\d+\s+STOPPED/);
       const deleted = await ctr("task", "delete", "c3");
       expect(deleted.stderr).not.toContain("rror");
@@ -66,8 +82,26 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
     });
 
     test("read-only root, environment, host network, capabilities", async () => {
-      const result = await start("--rm", "--read-only", "--net-host", "--env", "A=b", "--cap-drop", "CAP_CHOWN", "localhost/bb:1", "c5",
-        "/probe", "creat", "/", ",", "env", ",", "net", ",", "caps");
+      const result = await start(
+        "--rm",
+        "--read-only",
+        "--net-host",
+        "--env",
+        "A=b",
+        "--cap-drop",
+        "CAP_CHOWN",
+        "localhost/bb:1",
+        "c5",
+        "/probe",
+        "creat",
+        "/",
+        ",",
+        "env",
+        ",",
+        "net",
+        ",",
+        "caps",
+      );
       expect(result.code, result.stderr).toBe(0);
       const report = JSON.parse(result.stdout);
       expect(report.creat).toEqual({ "/": "EROFS" });
@@ -76,7 +110,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
     });
 
     test("ten containers at once", async () => {
-      const results = await Promise.all(Array.from({ length: 10 }, (_, i) => start("--rm", "localhost/bb:1", `many${i}`, "/bin/echo", String(i))));
+      const results = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => start("--rm", "localhost/bb:1", `many${i}`, "/bin/echo", String(i))),
+      );
       expect(results.map(({ stdout, stderr }) => `${stdout}${stderr}`)).toEqual(results.map((_, i) => `${i}\n`));
     });
 
@@ -85,10 +121,16 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
       const pid = Number(/c6\s+(\d+)/.exec((await ctr("task", "ls")).stdout)?.[1]);
       const shim = parentOf(pid);
       process.kill(shim, "SIGKILL");
-      await eventually("the shim's cleanup calls delete --force", () => {
-        const found = lab.calls().some((call) => call.includes("delete") && call.includes("--force") && call.includes("c6"));
-        return found && !running(pid) ? true : undefined;
-      }, 20_000);
+      await eventually(
+        "the shim's cleanup calls delete --force",
+        () => {
+          const found = lab
+            .calls()
+            .some((call) => call.includes("delete") && call.includes("--force") && call.includes("c6"));
+          return found && !running(pid) ? true : undefined;
+        },
+        20_000,
+      );
       await ctr("task", "delete", "-f", "c6");
       await ctr("container", "delete", "c6");
     });

@@ -25,11 +25,12 @@ export function connect(socket, modules) {
   const credentials = grpc.credentials.createInsecure();
   const runtime = new v1.RuntimeService(`unix://${socket}`, credentials);
   const images = new v1.ImageService(`unix://${socket}`, credentials);
-  return (method, request = {}) => new Promise((resolve, reject) => {
-    const service = runtime[method] ? runtime : images;
-    const deadline = Date.now() + 30000;
-    service[method](request, { deadline }, (error, response) => (error ? reject(error) : resolve(response)));
-  });
+  return (method, request = {}) =>
+    new Promise((resolve, reject) => {
+      const service = runtime[method] ? runtime : images;
+      const deadline = Date.now() + 30000;
+      service[method](request, { deadline }, (error, response) => (error ? reject(error) : resolve(response)));
+    });
 }
 
 /** Finds the compressed descriptor of package runtime.v1 in the program. */
@@ -40,7 +41,14 @@ function embeddedApi(program, descriptor) {
     let file;
     try {
       const text = gunzipSync(program.subarray(at, at + 400000));
-      if (text[0] !== 0x0a || !text.subarray(2, 2 + text[1]).toString().endsWith(".proto")) continue;
+      if (
+        text[0] !== 0x0a ||
+        !text
+          .subarray(2, 2 + text[1])
+          .toString()
+          .endsWith(".proto")
+      )
+        continue;
       file = descriptor.FileDescriptorProto.decode(text);
     } catch {
       continue;

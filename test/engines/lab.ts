@@ -3,7 +3,18 @@
  * runtime wrapper, and daemons that are started and ended by their pid.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { leftovers, removeCgroups } from "../harness/clean.ts";
@@ -42,7 +53,10 @@ export class EngineLab {
 
   /** What the engine called the runtime with so far. Proof that the runtime under test was really used. */
   calls(): Call[] {
-    return readFileSync(this.#calls, "utf8").trimEnd().split("\n").filter((line) => line !== "")
+    return readFileSync(this.#calls, "utf8")
+      .trimEnd()
+      .split("\n")
+      .filter((line) => line !== "")
       .map((line) => [...line.matchAll(/\[([^\]]*)\]/g)].map((match) => match[1] ?? ""));
   }
 
@@ -64,7 +78,20 @@ export class EngineLab {
       for (const directory of ["bin", "etc", "tmp", "proc", "sys", "dev"]) mkdirSync(join(root, directory));
       copyFileSync("/bin/busybox", join(root, "bin/busybox"));
       copyFileSync(compile("test/harness/probe.c"), join(root, "probe"));
-      for (const applet of ["sh", "true", "sleep", "id", "cat", "echo", "env", "hostname", "tty", "kill", "test", "ls"]) {
+      for (const applet of [
+        "sh",
+        "true",
+        "sleep",
+        "id",
+        "cat",
+        "echo",
+        "env",
+        "hostname",
+        "tty",
+        "kill",
+        "test",
+        "ls",
+      ]) {
         symlinkSync("busybox", join(root, "bin", applet));
       }
       writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n");
@@ -79,12 +106,20 @@ export class EngineLab {
   async daemon(argv: readonly string[], socket: string, env: Record<string, string> = {}): Promise<void> {
     const log = openSync(this.path("daemon.log"), "a");
     const [program = "", ...args] = argv;
-    const child = spawn(program, args, { stdio: ["ignore", log, log], detached: true, env: { ...process.env, ...env } });
+    const child = spawn(program, args, {
+      stdio: ["ignore", log, log],
+      detached: true,
+      env: { ...process.env, ...env },
+    });
     this.#daemons.push(child);
-    await eventually(`${program} listens`, () => {
-      if (child.exitCode !== null) throw new Error(`${program} ended:\n${this.log()}`);
-      return existsSync(socket) ? true : undefined;
-    }, 20_000);
+    await eventually(
+      `${program} listens`,
+      () => {
+        if (child.exitCode !== null) throw new Error(`${program} ended:\n${this.log()}`);
+        return existsSync(socket) ? true : undefined;
+      },
+      20_000,
+    );
   }
 
   /** The end of the daemon's log. */
@@ -101,7 +136,12 @@ export class EngineLab {
   /** Ends the daemons and takes everything away. @throws if a process, cgroup or mount is left */
   async close(): Promise<void> {
     for (const daemon of this.#daemons) daemon.kill("SIGTERM");
-    for (const daemon of this.#daemons) await eventually("the daemon ends", () => (daemon.exitCode !== null || daemon.signalCode !== null ? true : undefined), 20_000);
+    for (const daemon of this.#daemons)
+      await eventually(
+        "the daemon ends",
+        () => (daemon.exitCode !== null || daemon.signalCode !== null ? true : undefined),
+        20_000,
+      );
     // dockerd's own containerd ends a little later.
     for (let tries = 0; tries < 40 && this.#processes().length > 0; tries++) await sleep(100);
     const left = this.#processes();

@@ -11,12 +11,26 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
   describe(`podman [${runtime.name}]`, () => {
     const lab = new EngineLab("podman", runtime);
     const env: Record<string, string> = {
-      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", HOME: lab.directory,
-      CONTAINERS_CONF: lab.path("containers.conf"), CONTAINERS_STORAGE_CONF: lab.path("storage.conf"),
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: lab.directory,
+      CONTAINERS_CONF: lab.path("containers.conf"),
+      CONTAINERS_STORAGE_CONF: lab.path("storage.conf"),
     };
 
     function podman(...args: string[]): Promise<Result> {
-      return lab.call(["podman", "--tmpdir", lab.path("tmp"), "--network-config-dir", lab.path("net"), "--runtime", lab.runtime, ...args], { env });
+      return lab.call(
+        [
+          "podman",
+          "--tmpdir",
+          lab.path("tmp"),
+          "--network-config-dir",
+          lab.path("net"),
+          "--runtime",
+          lab.runtime,
+          ...args,
+        ],
+        { env },
+      );
     }
 
     const start = (...args: string[]): Promise<Result> =>
@@ -24,19 +38,25 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
 
     beforeAll(async () => {
       mkdirSync(lab.path("net"));
-      writeFileSync(lab.path("containers.conf"), `[containers]
+      writeFileSync(
+        lab.path("containers.conf"),
+        `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 infra_image = "localhost/pause:1"
-`);
-      writeFileSync(lab.path("storage.conf"), `[storage]
+`,
+      );
+      writeFileSync(
+        lab.path("storage.conf"),
+        `[storage]
 driver = "overlay"
 graphroot = "${lab.path("graph")}"
 runroot = "${lab.path("run")}"
-`);
+`,
+      );
       for (const name of ["bb", "pause"] as const) {
         const loaded = await podman("load", "-qi", lab.image(name));
         expect(loaded.code, loaded.stderr).toBe(0);
@@ -64,9 +84,42 @@ runroot = "${lab.path("run")}"
     test("user, limits, read-only root, volume, tmpfs, hostname, environment", async () => {
       mkdirSync(lab.path("volume"), { recursive: true });
       writeFileSync(`${lab.path("volume")}/file`, "content");
-      const result = await start("--rm", "-m", "64m", "--pids-limit", "50", "--read-only", "--cap-drop", "ALL", "--tmpfs", "/t", "-v", `${lab.path("volume")}:/data:ro`,
-        "--user", "1000:1000", "-e", "A=b", "--hostname", "limited", "localhost/bb:1",
-        "/probe", "ids", ",", "uts", ",", "caps", ",", "creat", "/", "/t", "/data", ",", "read", "/data/file", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
+      const result = await start(
+        "--rm",
+        "-m",
+        "64m",
+        "--pids-limit",
+        "50",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--tmpfs",
+        "/t",
+        "-v",
+        `${lab.path("volume")}:/data:ro`,
+        "--user",
+        "1000:1000",
+        "-e",
+        "A=b",
+        "--hostname",
+        "limited",
+        "localhost/bb:1",
+        "/probe",
+        "ids",
+        ",",
+        "uts",
+        ",",
+        "caps",
+        ",",
+        "creat",
+        "/",
+        "/t",
+        "/data",
+        ",",
+        "read",
+        "/data/file",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+      );
       expect(result.code, result.stderr).toBe(0);
       const report = JSON.parse(result.stdout);
       expect(report.ids.uid).toEqual([1000, 1000, 1000]);
@@ -82,7 +135,9 @@ runroot = "${lab.path("run")}"
     });
 
     test("detached: logs, kill, wait, rm", async () => {
-      expect((await start("-d", "--name", "one", "localhost/bb:1", "sh", "-c", "echo started; sleep 1000")).code).toBe(0);
+      expect((await start("-d", "--name", "one", "localhost/bb:1", "sh", "-c", "echo started; sleep 1000")).code).toBe(
+        0,
+      );
       expect((await podman("inspect", "-f", "{{.State.Status}}", "one")).stdout).toBe("running\n");
       expect((await podman("kill", "-s", "KILL", "one")).code).toBe(0);
       expect((await podman("wait", "one")).stdout).toBe("137\n");
@@ -91,8 +146,16 @@ runroot = "${lab.path("run")}"
     });
 
     test("stop with a handler, stop without one, start again", async () => {
-      await start("-d", "--name", "two", "localhost/bb:1", "sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done");
-      for (let tries = 0; tries < 50 && !(await podman("logs", "two")).stdout.includes("ready"); tries++) continue;
+      await start(
+        "-d",
+        "--name",
+        "two",
+        "localhost/bb:1",
+        "sh",
+        "-c",
+        "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done",
+      );
+      for (let tries = 0; tries < 50 && !(await podman("logs", "two")).stdout.includes("ready"); tries++);
       const stopped = await podman("stop", "-t", "5", "two");
       expect(stopped.stderr).toBe("");
       expect((await podman("inspect", "-f", "{{.State.ExitCode}}", "two")).stdout).toBe("5\n");
@@ -110,9 +173,30 @@ runroot = "${lab.path("run")}"
     });
 
     test("a pod: its container joins the infra container's namespaces", async () => {
-      const created = await podman("pod", "create", "--name", "pod1", "--network", "none", "--share", "pid,ipc,net,uts", "--cgroup-parent", `/${lab.tag}`, ...UNCONFINED);
+      const created = await podman(
+        "pod",
+        "create",
+        "--name",
+        "pod1",
+        "--network",
+        "none",
+        "--share",
+        "pid,ipc,net,uts",
+        "--cgroup-parent",
+        `/${lab.tag}`,
+        ...UNCONFINED,
+      );
       expect(created.code, created.stderr).toBe(0);
-      const result = await podman("run", "--rm", "--pod", "pod1", ...UNCONFINED, "localhost/bb:1", "cat", "/proc/1/comm");
+      const result = await podman(
+        "run",
+        "--rm",
+        "--pod",
+        "pod1",
+        ...UNCONFINED,
+        "localhost/bb:1",
+        "cat",
+        "/proc/1/comm",
+      );
       expect(result.stdout, result.stderr).toBe("pause\n");
       expect((await podman("pod", "rm", "-f", "-t", "0", "pod1")).code).toBe(0);
     });

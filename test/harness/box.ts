@@ -3,7 +3,16 @@
  * at the end the proof that nothing is left of it.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type HostPicture, leftovers, pictureHost, sweep } from "./clean.ts";
@@ -123,7 +132,8 @@ export class Box {
    */
   async refuses(args: readonly string[], words: RegExp, options: CommandOptions = {}): Promise<string> {
     const stderr = await this.fails(args, options);
-    if (this.runtime.name !== "crun" && !words.test(stderr)) throw new Error(`${args.join(" ")}: ${words} isn't in: ${stderr}`);
+    if (this.runtime.name !== "crun" && !words.test(stderr))
+      throw new Error(`${args.join(" ")}: ${words} isn't in: ${stderr}`);
     return stderr;
   }
 
@@ -159,7 +169,11 @@ export class Box {
   leftovers(): string[] {
     const state = existsSync(this.root) ? readdirSync(this.root).filter((name) => !name.startsWith(".")) : [];
     const temporary = readdirSync(this.temporary);
-    return [...leftovers(this.tag), ...state.map((name) => `state ${name}`), ...temporary.map((name) => `temporary ${name}`)];
+    return [
+      ...leftovers(this.tag),
+      ...state.map((name) => `state ${name}`),
+      ...temporary.map((name) => `temporary ${name}`),
+    ];
   }
 
   /**
@@ -260,7 +274,8 @@ function compare(before: HostPicture, after: HostPicture): string[] {
     ...after[name].filter((line) => !before[name].includes(line)).map((line) => `${name}: new: ${line}`),
     ...before[name].filter((line) => !after[name].includes(line)).map((line) => `${name}: gone: ${line}`),
   ]);
-  const settings = Object.entries(before.settings).filter(([name, value]) => after.settings[name] !== value)
+  const settings = Object.entries(before.settings)
+    .filter(([name, value]) => after.settings[name] !== value)
     .map(([name, value]) => `sysctl ${name}: was ${value}, is ${after.settings[name]}`);
   return [...lists, ...settings];
 }

@@ -18,8 +18,15 @@ export interface HostPicture {
   readonly links: readonly string[];
 }
 
-const settings = ["kernel/hostname", "kernel/domainname", "kernel/msgmax", "kernel/shmmax", "kernel/core_pattern",
-  "net/ipv4/ip_forward", "kernel/pid_max"];
+const settings = [
+  "kernel/hostname",
+  "kernel/domainname",
+  "kernel/msgmax",
+  "kernel/shmmax",
+  "kernel/core_pattern",
+  "net/ipv4/ip_forward",
+  "kernel/pid_max",
+];
 
 /** Mount points that belong to tests and engines, which clean up after themselves or are checked by their tag. */
 const foreignMounts = /^\/(tmp\/|run\/|var\/run\/|var\/lib\/(docker|containers|containerd)\/)/;
@@ -28,8 +35,11 @@ export function pictureHost(): HostPicture {
   return {
     mounts: parseMounts(readFileSync("/proc/self/mountinfo", "utf8"))
       .filter((mount) => !foreignMounts.test(mount.at))
-      .map((mount) => `${mount.at} ${mount.type} ${mount.options.join(",")} ${mount.propagation.join(",")}`).sort(),
-    devices: readdirSync("/dev").sort().map((name) => `${name} ${describe(join("/dev", name))}`),
+      .map((mount) => `${mount.at} ${mount.type} ${mount.options.join(",")} ${mount.propagation.join(",")}`)
+      .sort(),
+    devices: readdirSync("/dev")
+      .sort()
+      .map((name) => `${name} ${describe(join("/dev", name))}`),
     settings: Object.fromEntries(settings.map((name) => [name, readOr(`/proc/sys/${name}`, "absent")])),
     links: readdirSync("/sys/class/net").sort(),
   };
@@ -64,7 +74,9 @@ export function sweep(tag: string): void {
 export function removeCgroups(tag: string): void {
   for (const line of cgroups(tag).reverse()) {
     const path = line.slice("cgroup ".length);
-    attempt(() => execFileSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], { stdio: "ignore" }));
+    attempt(() =>
+      execFileSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], { stdio: "ignore" }),
+    );
   }
 }
 
@@ -95,7 +107,9 @@ function cgroups(tag: string): string[] {
   const visit = (directory: string): void => {
     let names: string[];
     try {
-      names = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((e) => e.name);
+      names = readdirSync(directory, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((e) => e.name);
     } catch {
       return; // removed while we looked
     }
@@ -110,14 +124,18 @@ function cgroups(tag: string): string[] {
 }
 
 function mounts(tag: string): string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8").split("\n").filter((line) => line.includes(tag))
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(tag))
     .map((line) => `mount ${line}`);
 }
 
 /** Sockets bound to a path with the tag, and any abstract one that looks like a runtime's. */
 function sockets(tag: string): string[] {
-  return readFileSync("/proc/net/unix", "utf8").split("\n")
-    .filter((line) => line.includes(tag) || /\s@.*(tsrunc|init)/.test(line)).map((line) => `socket ${line.trim()}`);
+  return readFileSync("/proc/net/unix", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(tag) || /\s@.*(tsrunc|init)/.test(line))
+    .map((line) => `socket ${line.trim()}`);
 }
 
 function readOr(path: string, otherwise: string): string {

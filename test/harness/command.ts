@@ -124,8 +124,20 @@ function readAll(fd: number): string {
 
 function signalNumber(signal: NodeJS.Signals | null): number {
   const numbers: Partial<Record<NodeJS.Signals, number>> = {
-    SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGBUS: 7, SIGKILL: 9, SIGUSR1: 10, SIGSEGV: 11,
-    SIGUSR2: 12, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15, SIGSYS: 31,
+    SIGHUP: 1,
+    SIGINT: 2,
+    SIGQUIT: 3,
+    SIGILL: 4,
+    SIGABRT: 6,
+    SIGBUS: 7,
+    SIGKILL: 9,
+    SIGUSR1: 10,
+    SIGSEGV: 11,
+    SIGUSR2: 12,
+    SIGPIPE: 13,
+    SIGALRM: 14,
+    SIGTERM: 15,
+    SIGSYS: 31,
   };
   return (signal === null ? undefined : numbers[signal]) ?? 127;
 }
@@ -139,7 +151,9 @@ function describeProcessGroup(leader: number): string {
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (fields[2] !== String(leader) && fields[1] !== String(leader) && name !== String(leader)) continue;
     const command = readProc(name, "cmdline").replaceAll("\0", " ").slice(0, 200);
-    lines.push(`${name} state ${fields[0]} wchan ${readProc(name, "wchan")} syscall ${readProc(name, "syscall").trim()}`);
+    lines.push(
+      `${name} state ${fields[0]} wchan ${readProc(name, "wchan")} syscall ${readProc(name, "syscall").trim()}`,
+    );
     lines.push(`  ${command}`, readProc(name, "stack").replace(/^/gm, "  ").trimEnd());
   }
   return lines.join("\n");

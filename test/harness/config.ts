@@ -37,9 +37,9 @@ export interface Config {
   hostname?: string;
   domainname?: string;
   mounts: MountConfig[];
-  hooks?: Partial<Record<
-    "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop", HookConfig[]
-  >>;
+  hooks?: Partial<
+    Record<"prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop", HookConfig[]>
+  >;
   annotations?: Record<string, string>;
   linux: {
     namespaces: { type: string; path?: string }[];
@@ -87,8 +87,19 @@ export function defaultConfig(args: readonly string[]): Config {
     linux: {
       resources: { devices: [{ allow: false, access: "rwm" }] },
       namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })),
-      maskedPaths: ["acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"]
-        .map((name) => `/proc/${name}`).concat("/sys/firmware"),
+      maskedPaths: [
+        "acpi",
+        "asound",
+        "kcore",
+        "keys",
+        "latency_stats",
+        "timer_list",
+        "timer_stats",
+        "sched_debug",
+        "scsi",
+      ]
+        .map((name) => `/proc/${name}`)
+        .concat("/sys/firmware"),
       readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
     },
   };

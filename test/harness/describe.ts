@@ -1,5 +1,5 @@
 /** Runs the same tests on every chosen runtime, each in a box of its own. */
-import { describe, test as base, type TestAPI } from "vitest";
+import { test as base, describe, type TestAPI } from "vitest";
 import { Box } from "./box.ts";
 import { chosenRuntimes, peer, type Runtime } from "./runtimes.ts";
 
@@ -31,7 +31,11 @@ export interface Tools {
  * @param declare declares the tests with the tools it gets
  * @param also peers to run on as well when the machine has them (with the names of the tests saying so when not)
  */
-export function describeRuntimes(name: string, declare: (tools: Tools) => void, also: readonly ("runc" | "crun")[] = []): void {
+export function describeRuntimes(
+  name: string,
+  declare: (tools: Tools) => void,
+  also: readonly ("runc" | "crun")[] = [],
+): void {
   const runtimes = [...chosenRuntimes()];
   for (const extra of also) {
     if (runtimes.some((runtime) => runtime.name === extra)) continue;

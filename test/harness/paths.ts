@@ -37,7 +37,9 @@ export function compile(source: string): string {
   mkdirSync(buildDirectory, { recursive: true });
   const temporary = `${target}.${process.pid}`;
   const compiler = existsSync("/usr/bin/musl-gcc") ? "musl-gcc" : "gcc";
-  execFileSync(compiler, ["-static", "-Os", "-Wall", "-Wextra", "-Werror", "-o", temporary, path], { stdio: "inherit" });
+  execFileSync(compiler, ["-static", "-Os", "-Wall", "-Wextra", "-Werror", "-o", temporary, path], {
+    stdio: "inherit",
+  });
   renameSync(temporary, target);
   return target;
 }

@@ -117,15 +117,26 @@ export interface Mount {
 
 /** Parses /proc/PID/mountinfo. */
 export function parseMounts(text: string): Mount[] {
-  return text.trimEnd().split("\n").filter((line) => line !== "").map((line) => {
-    const [before = "", after = ""] = line.split(" - ");
-    const [id, parent, , root = "", at = "", options = "", ...propagation] = before.split(" ");
-    const [type = "", source = "", superOptions = ""] = after.split(" ");
-    return {
-      id: Number(id), parent: Number(parent), root: unescapePath(root), at: unescapePath(at),
-      options: options.split(","), propagation, type, source: unescapePath(source), superOptions: superOptions.split(","),
-    };
-  });
+  return text
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [before = "", after = ""] = line.split(" - ");
+      const [id, parent, , root = "", at = "", options = "", ...propagation] = before.split(" ");
+      const [type = "", source = "", superOptions = ""] = after.split(" ");
+      return {
+        id: Number(id),
+        parent: Number(parent),
+        root: unescapePath(root),
+        at: unescapePath(at),
+        options: options.split(","),
+        propagation,
+        type,
+        source: unescapePath(source),
+        superOptions: superOptions.split(","),
+      };
+    });
 }
 
 /** mountinfo writes space, tab, newline and backslash as octal escapes. */

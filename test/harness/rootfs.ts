@@ -6,8 +6,36 @@ import { probeProgram } from "./probe.ts";
 
 const BUSYBOX = "/bin/busybox";
 const applets = [
-  "sh", "true", "false", "echo", "cat", "ls", "id", "sleep", "mount", "umount", "hostname", "env", "kill", "ps", "dd",
-  "touch", "mkdir", "rm", "tail", "head", "readlink", "test", "stat", "tty", "stty", "seq", "wc", "nproc", "chmod", "mknod",
+  "sh",
+  "true",
+  "false",
+  "echo",
+  "cat",
+  "ls",
+  "id",
+  "sleep",
+  "mount",
+  "umount",
+  "hostname",
+  "env",
+  "kill",
+  "ps",
+  "dd",
+  "touch",
+  "mkdir",
+  "rm",
+  "tail",
+  "head",
+  "readlink",
+  "test",
+  "stat",
+  "tty",
+  "stty",
+  "seq",
+  "wc",
+  "nproc",
+  "chmod",
+  "mknod",
 ];
 const directories = ["bin", "dev", "etc", "proc", "sys", "tmp", "root", "var", "mnt"];
 

@@ -12,22 +12,31 @@ const v2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
 /** Where the process is, by controller ("" is the v2 hierarchy). */
 function membership(pid: number | "self"): Map<string, string> {
   const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
-  return new Map(lines.flatMap((line) => {
-    const [, controllers = "", ...path] = line.split(":");
-    return controllers.split(",").map((controller): [string, string] => [controller, path.join(":")]);
-  }));
+  return new Map(
+    lines.flatMap((line) => {
+      const [, controllers = "", ...path] = line.split(":");
+      return controllers.split(",").map((controller): [string, string] => [controller, path.join(":")]);
+    }),
+  );
 }
 
 /** A file of the container's cgroup. */
 function cgroupFile(container: Container, controller: string, v1Name: string, v2Name: string): string {
   const path = membership(container.pid).get(v2 ? "" : controller);
-  return readFileSync(v2 ? `/sys/fs/cgroup${path}/${v2Name}` : `/sys/fs/cgroup/${controller}${path}/${v1Name}`, "utf8").trim();
+  return readFileSync(
+    v2 ? `/sys/fs/cgroup${path}/${v2Name}` : `/sys/fs/cgroup/${controller}${path}/${v1Name}`,
+    "utf8",
+  ).trim();
 }
 
 describeRuntimes("cgroups", ({ test, differs, runtime }) => {
   test("the process is in the cgroup of cgroupsPath, in every hierarchy, when create returns", async ({ box }) => {
     const path = `/tsrunc-tests/${box.tag}`;
-    const container = await box.create(SLEEP, { config: (config) => { config.linux.cgroupsPath = path; } });
+    const container = await box.create(SLEEP, {
+      config: (config) => {
+        config.linux.cgroupsPath = path;
+      },
+    });
     for (const [controller, at] of membership(container.pid)) {
       if (controller === "" && runtime.name === "crun") continue; // sees no v2 hierarchy here
       if (controller === "hugetlb" || controller.startsWith("net_") || controller === "perf_event") continue; // not mounted
@@ -47,7 +56,11 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
   test("memory, pids and cpu limits are written", async ({ box }) => {
     const container = await box.create(SLEEP, {
       config: (config) => {
-        config.linux.resources = { memory: { limit: 64 << 20, reservation: 32 << 20, swap: 64 << 20 }, pids: { limit: 17 }, cpu: { shares: 512, quota: 50000, period: 100000, cpus: "0" } };
+        config.linux.resources = {
+          memory: { limit: 64 << 20, reservation: 32 << 20, swap: 64 << 20 },
+          pids: { limit: 17 },
+          cpu: { shares: 512, quota: 50000, period: 100000, cpus: "0" },
+        };
       },
     });
     expect(cgroupFile(container, "memory", "memory.limit_in_bytes", "memory.max")).toBe(String(64 << 20));
@@ -59,31 +72,51 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
   });
 
   test("the limits hold: pids", async ({ box }) => {
-    const report = await box.probe([["forks", "50"]], { config: (config) => { config.linux.resources = { pids: { limit: 10 } }; } });
+    const report = await box.probe([["forks", "50"]], {
+      config: (config) => {
+        config.linux.resources = { pids: { limit: 10 } };
+      },
+    });
     expect(report.forks).toBeGreaterThan(3);
     expect(report.forks).toBeLessThan(11);
   });
 
   test("the limits hold: memory; the kill is inside the container", async ({ box }) => {
-    const report = await box.probe([["alloc", "200"]], { config: (config) => { config.linux.resources = { memory: { limit: 32 << 20, swap: 32 << 20 } }; } });
+    const report = await box.probe([["alloc", "200"]], {
+      config: (config) => {
+        config.linux.resources = { memory: { limit: 32 << 20, swap: 32 << 20 } };
+      },
+    });
     expect(report.alloc & 0x7f).toBe(9);
   });
 
   test("the container sees its limit", async ({ box }) => {
     const file = v2 ? "/sys/fs/cgroup/memory.max" : "/sys/fs/cgroup/memory/memory.limit_in_bytes";
-    const report = await box.probe([["read", file]], { config: (config) => { config.linux.resources = { memory: { limit: 48 << 20 } }; } });
+    const report = await box.probe([["read", file]], {
+      config: (config) => {
+        config.linux.resources = { memory: { limit: 48 << 20 } };
+      },
+    });
     expect(report.read[file]?.text).toBe(`${48 << 20}\n`);
   });
 
   for (const mib of [6, 12]) {
     test(`a limit of ${mib} MiB is enough to create and start (case 24)`, async ({ box }) => {
-      const result = await box.run(["/bin/true"], { config: (config) => { config.linux.resources = { memory: { limit: mib << 20, swap: mib << 20 } }; } });
+      const result = await box.run(["/bin/true"], {
+        config: (config) => {
+          config.linux.resources = { memory: { limit: mib << 20, swap: mib << 20 } };
+        },
+      });
       expect(result.code, result.stderr).toBe(0);
     });
   }
 
   test("a limit too low to start is an error, not a hang (R18)", async ({ box }) => {
-    const bundle = box.bundle(["/bin/true"], { config: (config) => { config.linux.resources = { memory: { limit: 16384, swap: 16384 } }; } });
+    const bundle = box.bundle(["/bin/true"], {
+      config: (config) => {
+        config.linux.resources = { memory: { limit: 16384, swap: 16384 } };
+      },
+    });
     const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
     if (runtime.ours) expect(stderr).toMatch(/memory limit too low|device or resource busy|OOM/i);
     expect(box.leftovers()).toEqual([]);
@@ -96,43 +129,83 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
     ["nonsense as CPU list", { cpu: { cpus: "a\nb" } }],
   ];
   for (const [what, resources] of impossible) {
-    differs(what.includes("negative") ? { runc: "takes it as unlimited", crun: "the same" } : {})(`${what} is refused, nothing is left`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: (config) => { config.linux.resources = resources; } });
-      const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
-      if (runtime.ours) expect(stderr).toContain("/linux/resources/");
-      expect(box.leftovers()).toEqual([]);
-    });
+    differs(what.includes("negative") ? { runc: "takes it as unlimited", crun: "the same" } : {})(
+      `${what} is refused, nothing is left`,
+      async ({ box }) => {
+        const bundle = box.bundle(["/bin/true"], {
+          config: (config) => {
+            config.linux.resources = resources;
+          },
+        });
+        const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
+        if (runtime.ours) expect(stderr).toContain("/linux/resources/");
+        expect(box.leftovers()).toEqual([]);
+      },
+    );
   }
 
   test("zeros mean: leave as it is (docker writes them)", async ({ box }) => {
     const result = await box.run(["/bin/true"], {
-      config: (config) => { config.linux.resources = { memory: { limit: 0, reservation: 0 }, cpu: { shares: 0, quota: 0, period: 0 }, blockIO: { weight: 0 } }; },
+      config: (config) => {
+        config.linux.resources = {
+          memory: { limit: 0, reservation: 0 },
+          cpu: { shares: 0, quota: 0, period: 0 },
+          blockIO: { weight: 0 },
+        };
+      },
     });
     expect(result.code, result.stderr).toBe(0);
   });
 
   for (const path of ["/tsrunc/../../../escape", "relative/../../..", "a\nb"]) {
-    differs({ runc: "cleans the path", crun: "tries it" })(`cgroupsPath ${JSON.stringify(path)} is refused (V16)`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: (config) => { config.linux.cgroupsPath = path; } });
-      await box.fails(["create", "--bundle", bundle, box.newId()]);
-      expect(box.leftovers()).toEqual([]);
-    });
+    differs({ runc: "cleans the path", crun: "tries it" })(
+      `cgroupsPath ${JSON.stringify(path)} is refused (V16)`,
+      async ({ box }) => {
+        const bundle = box.bundle(["/bin/true"], {
+          config: (config) => {
+            config.linux.cgroupsPath = path;
+          },
+        });
+        await box.fails(["create", "--bundle", bundle, box.newId()]);
+        expect(box.leftovers()).toEqual([]);
+      },
+    );
   }
 
-  differs({ runc: "1.1 joins it", crun: "joins it" })("a cgroup with someone else in it is refused, and that one lives on (V16)", async ({ box }) => {
-    const first = await box.start(SLEEP, { config: (config) => { config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`; } });
-    const bundle = box.bundle(SLEEP, { config: (config) => { config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`; } });
-    await box.refuses(["create", "--bundle", bundle, box.newId()], /empty/);
-    expect(await first.status()).toBe("running");
-  });
+  differs({ runc: "1.1 joins it", crun: "joins it" })(
+    "a cgroup with someone else in it is refused, and that one lives on (V16)",
+    async ({ box }) => {
+      const first = await box.start(SLEEP, {
+        config: (config) => {
+          config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
+        },
+      });
+      const bundle = box.bundle(SLEEP, {
+        config: (config) => {
+          config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
+        },
+      });
+      await box.refuses(["create", "--bundle", bundle, box.newId()], /empty/);
+      expect(await first.status()).toBe("running");
+    },
+  );
 
   test("sub-cgroups that the container made go with it (R9)", async ({ box }) => {
-    const container = await box.start(["/bin/sh", "-c", "for h in /sys/fs/cgroup/* /sys/fs/cgroup; do mkdir -p $h/sub/sub2 && echo $$ > $h/sub/sub2/cgroup.procs; done 2>/dev/null; echo made; sleep 1000"], {
-      config: (config) => {
-        config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
-        config.mounts = config.mounts.map((mount) => (mount.type === "cgroup" ? { ...mount, options: ["rw", "nosuid", "noexec", "nodev"] } : mount));
+    const container = await box.start(
+      [
+        "/bin/sh",
+        "-c",
+        "for h in /sys/fs/cgroup/* /sys/fs/cgroup; do mkdir -p $h/sub/sub2 && echo $$ > $h/sub/sub2/cgroup.procs; done 2>/dev/null; echo made; sleep 1000",
+      ],
+      {
+        config: (config) => {
+          config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
+          config.mounts = config.mounts.map((mount) =>
+            mount.type === "cgroup" ? { ...mount, options: ["rw", "nosuid", "noexec", "nodev"] } : mount,
+          );
+        },
       },
-    });
+    );
     while (!container.output.stdout.includes("made")) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(box.leftovers().some((line) => line.includes("cgroup"))).toBe(true);
     await container.delete("--force");
@@ -143,7 +216,11 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
     const parent = v2 ? `/sys/fs/cgroup/${box.tag}` : `/sys/fs/cgroup/pids/${box.tag}`;
     mkdirSync(parent);
     try {
-      const container = await box.create(SLEEP, { config: (config) => { config.linux.cgroupsPath = `/${box.tag}/inner`; } });
+      const container = await box.create(SLEEP, {
+        config: (config) => {
+          config.linux.cgroupsPath = `/${box.tag}/inner`;
+        },
+      });
       expect(readdirSync(parent)).toContain("inner");
       await container.delete();
       expect(existsSync(parent)).toBe(true);
@@ -155,18 +232,29 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
   });
 
   test("an OOM kill is counted in the cgroup that stays until delete", async ({ box }) => {
-    const container = await box.create(probeArgs(["alloc", "200"]), { config: (config) => { config.linux.resources = { memory: { limit: 32 << 20, swap: 32 << 20 } }; } });
+    const container = await box.create(probeArgs(["alloc", "200"]), {
+      config: (config) => {
+        config.linux.resources = { memory: { limit: 32 << 20, swap: 32 << 20 } };
+      },
+    });
     const path = membership(container.pid).get(v2 ? "" : "memory") ?? "";
     await container.start();
     await container.until("stopped");
-    const events = readFileSync(v2 ? `/sys/fs/cgroup${path}/memory.events` : `/sys/fs/cgroup/memory${path}/memory.oom_control`, "utf8");
+    const events = readFileSync(
+      v2 ? `/sys/fs/cgroup${path}/memory.events` : `/sys/fs/cgroup/memory${path}/memory.oom_control`,
+      "utf8",
+    );
     expect(events).toMatch(/oom_kill [1-9]/);
   });
 
   if (hybridCgroups()) {
     test("on a hybrid host the v2 directory is made and removed, too", async ({ box }) => {
       if (runtime.name === "crun") return;
-      const container = await box.create(SLEEP, { config: (config) => { config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`; } });
+      const container = await box.create(SLEEP, {
+        config: (config) => {
+          config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
+        },
+      });
       expect(existsSync(`/sys/fs/cgroup/unified/tsrunc-tests/${box.tag}/cgroup.events`)).toBe(true);
       await container.delete();
       expect(existsSync(`/sys/fs/cgroup/unified/tsrunc-tests/${box.tag}`)).toBe(false);

@@ -24,11 +24,16 @@ async function receiver(box: Box, mode: string[], socket = box.path("console.soc
   let output = "";
   let errors = "";
   const child = spawn([compile("test/harness/recvtty.c"), ...mode, socket], ["pipe", "pipe", "pipe"]);
-  child.stdout?.on("data", (data: Buffer) => { output += data.toString(); });
-  child.stderr?.on("data", (data: Buffer) => { errors += data.toString(); });
+  child.stdout?.on("data", (data: Buffer) => {
+    output += data.toString();
+  });
+  child.stderr?.on("data", (data: Buffer) => {
+    errors += data.toString();
+  });
   await eventually("the console socket", () => (errors.includes("listening") ? true : undefined));
   return {
-    child, socket,
+    child,
+    socket,
     output: () => output,
     message: () => {
       const line = /^\{.*\}$/m.exec(errors)?.[0];
@@ -37,13 +42,19 @@ async function receiver(box: Box, mode: string[], socket = box.path("console.soc
   };
 }
 
-const terminal = (change: (config: Config) => void = () => undefined) => (config: Config): void => {
-  config.process.terminal = true;
-  change(config);
-};
+const terminal =
+  (change: (config: Config) => void = () => undefined) =>
+  (config: Config): void => {
+    config.process.terminal = true;
+    change(config);
+  };
 
 /** Starts a container with a terminal that asks the probe; returns what the probe wrote into the terminal. */
-async function ask(box: Box, args: string[], change?: (config: Config) => void): Promise<{ report: Report; tty: Receiver }> {
+async function ask(
+  box: Box,
+  args: string[],
+  change?: (config: Config) => void,
+): Promise<{ report: Report; tty: Receiver }> {
   const tty = await receiver(box, []);
   await box.start(args, { config: terminal(change), flags: ["--console-socket", tty.socket] });
   await eventually("the probe's answer", () => (tty.output().includes("}\r\n") ? true : undefined));
@@ -53,21 +64,31 @@ async function ask(box: Box, args: string[], change?: (config: Config) => void):
 describeRuntimes("console", ({ test, differs, runtime }) => {
   test("one fd arrives with create, and it is a terminal of the container's devpts", async ({ box }) => {
     const tty = await receiver(box, []);
-    const container = await box.create(probeArgs("tty"), { config: terminal(), flags: ["--console-socket", tty.socket] });
+    const container = await box.create(probeArgs("tty"), {
+      config: terminal(),
+      flags: ["--console-socket", tty.socket],
+    });
     const message = await eventually("the message", tty.message);
     expect(message).toMatchObject({ fds: 1, char: true, more: 0 });
     expect(message.length).toBeGreaterThan(0);
     expect(message.length).toBeLessThan(4096);
     await container.start();
-    const report = parseReport(await eventually("the answer", () => (tty.output().includes("}\r\n") ? tty.output() : undefined)));
-    for (const fd of report.tty) expect(fd).toMatchObject({ isatty: 1, name: expect.stringMatching(/^\/dev\/(pts\/0|console)$/) as unknown });
+    const report = parseReport(
+      await eventually("the answer", () => (tty.output().includes("}\r\n") ? tty.output() : undefined)),
+    );
+    for (const fd of report.tty)
+      expect(fd).toMatchObject({ isatty: 1, name: expect.stringMatching(/^\/dev\/(pts\/0|console)$/) as unknown });
   });
 
   test("it's the controlling terminal, /dev/console too, of the given size, owned by the user", async ({ box }) => {
-    const { report } = await ask(box, probeArgs("tty", "ctty", "process", ["stat", "/dev/console", "/dev/pts/0"]), (config) => {
-      config.process.consoleSize = { height: 33, width: 111 };
-      config.process.user = { uid: 1000, gid: 1000 };
-    });
+    const { report } = await ask(
+      box,
+      probeArgs("tty", "ctty", "process", ["stat", "/dev/console", "/dev/pts/0"]),
+      (config) => {
+        config.process.consoleSize = { height: 33, width: 111 };
+        config.process.user = { uid: 1000, gid: 1000 };
+      },
+    );
     expect(report.ctty).toBe("ok");
     expect(report.tty[0]).toMatchObject({ rows: 33, columns: 111, session: 1 });
     expect(report.stat["/dev/console"]).toMatchObject({ type: "char", major: 136 });
@@ -77,7 +98,10 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
 
   test("what is typed arrives, what is printed comes back", async ({ box }) => {
     const tty = await receiver(box, []);
-    const container = await box.start(["/bin/sh", "-c", "read line; echo got:$line"], { config: terminal(), flags: ["--console-socket", tty.socket] });
+    const container = await box.start(["/bin/sh", "-c", "read line; echo got:$line"], {
+      config: terminal(),
+      flags: ["--console-socket", tty.socket],
+    });
     await eventually("the message", tty.message);
     tty.child.stdin?.write("hello\n");
     await eventually("the echo", () => (tty.output().includes("got:hello\r\n") ? true : undefined));
@@ -99,20 +123,29 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     const child = spawn(argv, ["ignore", "pipe", "pipe"], { env: box.environment });
     const closed = new Promise((resolve) => child.on("close", resolve)); // exit, and both pipes at their end
     await exitCode(child, argv);
-    await Promise.race([closed, new Promise((_, reject) => setTimeout(() => reject(new Error("a pipe is still open")), 3000))]);
+    await Promise.race([
+      closed,
+      new Promise((_, reject) => setTimeout(() => reject(new Error("a pipe is still open")), 3000)),
+    ]);
   });
 
   for (const length of [107, 108, 300]) {
-    differs(length > 107 ? { runc: "fails beyond 107 bytes", crun: "the same" } : {})(`a socket path of ${length} bytes`, async ({ box }) => {
-      const directory = join(box.directory, "d".repeat(Math.max(1, Math.min(200, length - box.directory.length - 20))));
-      mkdirSync(directory);
-      const name = "s".repeat(Math.max(1, Math.min(100, length - directory.length - 1)));
-      const socket = join(directory, name);
-      expect(socket.length).toBe(length);
-      const tty = await receiver(box, [], socket);
-      await box.create(["/bin/sleep", "1000"], { config: terminal(), flags: ["--console-socket", socket] });
-      expect(await eventually("the message", tty.message)).toMatchObject({ fds: 1 });
-    });
+    differs(length > 107 ? { runc: "fails beyond 107 bytes", crun: "the same" } : {})(
+      `a socket path of ${length} bytes`,
+      async ({ box }) => {
+        const directory = join(
+          box.directory,
+          "d".repeat(Math.max(1, Math.min(200, length - box.directory.length - 20))),
+        );
+        mkdirSync(directory);
+        const name = "s".repeat(Math.max(1, Math.min(100, length - directory.length - 1)));
+        const socket = join(directory, name);
+        expect(socket.length).toBe(length);
+        const tty = await receiver(box, [], socket);
+        await box.create(["/bin/sleep", "1000"], { config: terminal(), flags: ["--console-socket", socket] });
+        expect(await eventually("the message", tty.message)).toMatchObject({ fds: 1 });
+      },
+    );
   }
 
   const refused: [string, (config: Config) => void, (box: Box) => string[]][] = [
@@ -121,11 +154,14 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     ["a console socket that isn't there", terminal(), (box) => ["--console-socket", box.path("nosuch.sock")]],
   ];
   for (const [what, change, flags] of refused) {
-    differs(what.includes("without a terminal") ? { crun: "ignores it" } : {})(`${what} is refused`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: change });
-      await box.fails(["create", "--bundle", bundle, ...flags(box), box.newId()]);
-      expect(box.leftovers()).toEqual([]);
-    });
+    differs(what.includes("without a terminal") ? { crun: "ignores it" } : {})(
+      `${what} is refused`,
+      async ({ box }) => {
+        const bundle = box.bundle(["/bin/true"], { config: change });
+        await box.fails(["create", "--bundle", bundle, ...flags(box), box.newId()]);
+        expect(box.leftovers()).toEqual([]);
+      },
+    );
   }
 
   // ---- V11: the image prepares /dev/console or devpts ----
@@ -134,7 +170,12 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     ["a link to a procfs file", (dev) => symlinkSync("/proc/sys/kernel/core_pattern", join(dev, "console"))],
     ["a directory", (dev) => mkdirSync(join(dev, "console"))],
     ["a file with content", (dev) => writeFileSync(join(dev, "console"), "precious")],
-    ["a FIFO", (dev) => { execFileSync("mkfifo", [join(dev, "console")]); }],
+    [
+      "a FIFO",
+      (dev) => {
+        execFileSync("mkfifo", [join(dev, "console")]);
+      },
+    ],
   ];
   for (const [what, make] of consoles) {
     test(`/dev/console of a bind-mounted /dev is ${what} (V11)`, async ({ box }) => {
@@ -159,7 +200,10 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
 
   test("without a terminal the program has none, though the caller has (V11)", async ({ box }) => {
     const bundle = box.bundle(["/bin/sh", "-c", "/probe ctty , tiocsti , process > /tmp/answer"]);
-    const line = box.argv("run", "--bundle", bundle, box.newId()).map((word) => `'${word}'`).join(" ");
+    const line = box
+      .argv("run", "--bundle", bundle, box.newId())
+      .map((word) => `'${word}'`)
+      .join(" ");
     await run(["script", "-qec", line, "/dev/null"], { env: { ...box.environment, SHELL: "/bin/sh" }, input: "" });
     const report = parseReport(readFileSync(join(bundle, "rootfs/tmp/answer"), "utf8"));
     expect(report.process.sid).toBe(1);
@@ -170,9 +214,18 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
   // ---- the runtime as relay ----
 
   test("run with a terminal in the foreground relays input, output and exit code", async ({ box }) => {
-    const bundle = box.bundle(["/bin/sh", "-c", "test -t 0 && test -t 1 || exit 9; read line; echo got:$line; exit 5"], { config: terminal() });
-    const line = box.argv("run", "--bundle", bundle, box.newId()).map((word) => `'${word}'`).join(" ");
-    const result = await run(["script", "-qec", line, "/dev/null"], { env: { ...box.environment, SHELL: "/bin/sh" }, input: "hello\n" });
+    const bundle = box.bundle(
+      ["/bin/sh", "-c", "test -t 0 && test -t 1 || exit 9; read line; echo got:$line; exit 5"],
+      { config: terminal() },
+    );
+    const line = box
+      .argv("run", "--bundle", bundle, box.newId())
+      .map((word) => `'${word}'`)
+      .join(" ");
+    const result = await run(["script", "-qec", line, "/dev/null"], {
+      env: { ...box.environment, SHELL: "/bin/sh" },
+      input: "hello\n",
+    });
     expect(result.stdout).toContain("got:hello");
     expect(result.code).toBe(5);
   });
@@ -189,28 +242,63 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
   test("--preserve-fds passes exactly those", async ({ box }) => {
     for (const name of ["a", "b", "c"]) writeFileSync(box.path(name), name);
     const bundle = box.bundle(probeArgs("fds", "env"));
-    const argv = [compile("test/harness/caller.c"), "--open", box.path("a"), "3", "--open", box.path("b"), "4", "--open", box.path("c"), "5",
-      "--", ...box.argv("run", "--preserve-fds", "2", "--bundle", bundle, box.newId())];
+    const argv = [
+      compile("test/harness/caller.c"),
+      "--open",
+      box.path("a"),
+      "3",
+      "--open",
+      box.path("b"),
+      "4",
+      "--open",
+      box.path("c"),
+      "5",
+      "--",
+      ...box.argv("run", "--preserve-fds", "2", "--bundle", bundle, box.newId()),
+    ];
     const report = parseReport((await run(argv, { env: box.environment })).stdout);
     expect(Object.keys(report.fds)).toEqual(["0", "1", "2", "3", "4"]);
-    expect([report.fds["3"]?.target, report.fds["4"]?.target].map((target) => target?.split("/").at(-1))).toEqual(["a", "b"]);
+    expect([report.fds["3"]?.target, report.fds["4"]?.target].map((target) => target?.split("/").at(-1))).toEqual([
+      "a",
+      "b",
+    ]);
   });
 
-  differs({ runc: "1.1 passes whatever it opened there" })("--preserve-fds of one that isn't open is an error that names it", async ({ box }) => {
-    const bundle = box.bundle(probeArgs("fds"));
-    const argv = [compile("test/harness/caller.c"), "--open", "/etc/passwd", "3", "--close", "4", "--",
-      ...box.argv("run", "--preserve-fds", "2", "--bundle", bundle, box.newId())];
-    const result = await run(argv, { env: box.environment });
-    expect(result.code).not.toBe(0);
-    if (runtime.ours) expect(result.stderr).toContain("4");
-    expect(box.leftovers()).toEqual([]);
-  });
+  differs({ runc: "1.1 passes whatever it opened there" })(
+    "--preserve-fds of one that isn't open is an error that names it",
+    async ({ box }) => {
+      const bundle = box.bundle(probeArgs("fds"));
+      const argv = [
+        compile("test/harness/caller.c"),
+        "--open",
+        "/etc/passwd",
+        "3",
+        "--close",
+        "4",
+        "--",
+        ...box.argv("run", "--preserve-fds", "2", "--bundle", bundle, box.newId()),
+      ];
+      const result = await run(argv, { env: box.environment });
+      expect(result.code).not.toBe(0);
+      if (runtime.ours) expect(result.stderr).toContain("4");
+      expect(box.leftovers()).toEqual([]);
+    },
+  );
 
   differs({ crun: "doesn't look at LISTEN_PID" })("LISTEN_FDS counts only with our own LISTEN_PID", async ({ box }) => {
     writeFileSync(box.path("a"), "a");
     const ask = async (...options: string[]): Promise<Report> => {
-      const argv = [compile("test/harness/caller.c"), "--open", box.path("a"), "3", "--setenv", "LISTEN_FDS=1", ...options, "--",
-        ...box.argv("run", "--bundle", box.bundle(probeArgs("fds", "env")), box.newId())];
+      const argv = [
+        compile("test/harness/caller.c"),
+        "--open",
+        box.path("a"),
+        "3",
+        "--setenv",
+        "LISTEN_FDS=1",
+        ...options,
+        "--",
+        ...box.argv("run", "--bundle", box.bundle(probeArgs("fds", "env")), box.newId()),
+      ];
       const result = await run(argv, { env: box.environment });
       expect(result.code, result.stderr).toBe(0);
       return parseReport(result.stdout);
@@ -224,11 +312,17 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
   });
 
   test("stdio pipes belong to the container's user", async ({ box }) => {
-    const bundle = box.bundle(["/bin/sh", "-c", "/probe fds"], { config: (config) => { config.process.user = { uid: 1000, gid: 1000 }; } });
+    const bundle = box.bundle(["/bin/sh", "-c", "/probe fds"], {
+      config: (config) => {
+        config.process.user = { uid: 1000, gid: 1000 };
+      },
+    });
     const argv = box.argv("run", "--bundle", bundle, box.newId());
     const child = spawn(argv, ["pipe", "pipe", "pipe"], { env: box.environment });
     let output = "";
-    child.stdout?.on("data", (data: Buffer) => { output += data.toString(); });
+    child.stdout?.on("data", (data: Buffer) => {
+      output += data.toString();
+    });
     const closed = new Promise((resolve) => child.on("close", resolve));
     await exitCode(child, argv);
     await closed;
@@ -236,14 +330,17 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     for (const fd of ["0", "1", "2"]) expect(report.fds[fd], fd).toMatchObject({ uid: 1000 });
   });
 
-  differs({ runc: "since 1.2", crun: "since 1.9" })("--pidfd-socket sends one pidfd of the process", async ({ box }) => {
-    const pidfd = await receiver(box, ["--count"], box.path("pidfd.sock"));
-    const container = await box.create(["/bin/sleep", "1000"], { flags: ["--pidfd-socket", pidfd.socket] });
-    expect(await eventually("the message", pidfd.message)).toMatchObject({ fds: 1, char: false, more: 0 });
-    const info = await eventually("the pidfd", () => pidfdTarget(pidfd.child.pid ?? 0));
-    expect(info).toBe(container.pid);
-    pidfd.child.stdin?.end();
-  });
+  differs({ runc: "since 1.2", crun: "since 1.9" })(
+    "--pidfd-socket sends one pidfd of the process",
+    async ({ box }) => {
+      const pidfd = await receiver(box, ["--count"], box.path("pidfd.sock"));
+      const container = await box.create(["/bin/sleep", "1000"], { flags: ["--pidfd-socket", pidfd.socket] });
+      expect(await eventually("the message", pidfd.message)).toMatchObject({ fds: 1, char: false, more: 0 });
+      const info = await eventually("the pidfd", () => pidfdTarget(pidfd.child.pid ?? 0));
+      expect(info).toBe(container.pid);
+      pidfd.child.stdin?.end();
+    },
+  );
 
   test("the session keyring is named after the container, unless --no-new-keyring", async ({ box }) => {
     const ask = async (...flags: string[]): Promise<string> => {
@@ -261,8 +358,10 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     execFileSync("mkfifo", [fifo]);
     // The shell fills the pipe (64 KiB) and keeps it open, unread, while the command fails.
     const line = `exec 9<>${fifo}; head -c 65536 /dev/zero >&9; exec "$@" 2>&9`;
-    const result = await run(["sh", "-c", line, "sh", ...box.argv("create", "--bundle", bundle, box.newId())], { env: box.environment, deadline: 9000 })
-      .catch((error: unknown) => error);
+    const result = await run(["sh", "-c", line, "sh", ...box.argv("create", "--bundle", bundle, box.newId())], {
+      env: box.environment,
+      deadline: 9000,
+    }).catch((error: unknown) => error);
     if (runtime.ours) expect(result).toMatchObject({ code: 1 });
     rmSync(fifo);
   });

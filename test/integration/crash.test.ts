@@ -9,7 +9,12 @@ import { describeRuntimes } from "../harness/describe.ts";
 const SLEEP = ["/bin/sleep", "1000"];
 
 /** Starts the command and kills the runtime's own process (not its children) after so many milliseconds. */
-async function killAfter(box: Box, ms: number, args: readonly string[], signal: NodeJS.Signals = "SIGKILL"): Promise<number> {
+async function killAfter(
+  box: Box,
+  ms: number,
+  args: readonly string[],
+  signal: NodeJS.Signals = "SIGKILL",
+): Promise<number> {
   const argv = box.argv(...args);
   const child = spawn(argv, "ignore", { env: box.environment });
   const ended = exitCode(child, argv);
@@ -33,73 +38,93 @@ async function within(ms: number, holds: () => boolean): Promise<boolean> {
 describeRuntimes("crash", ({ test, differs, runtime }) => {
   const moments = Array.from({ length: 30 }, (_, i) => (i % 3 === 0 ? i / 3 : i * 1.3));
 
-  differs({ runc: "leaves cgroups and processes", crun: "leaves cgroups and processes" })("create killed at thirty moments: delete --force leaves nothing", async ({ box }) => {
-    const bundle = box.bundle(SLEEP);
-    for (const ms of moments) {
-      const id = box.newId();
-      const pid = box.path(`${id}.pid`);
-      await killAfter(box, ms, ["create", "--bundle", bundle, "--pid-file", pid, id]);
-      const committed = existsSync(pid) || (await box.state(id).catch(() => undefined))?.status === "created";
-      // Rule 10: no commit, no life.
-      if (!committed) expect(await within(1000, () => processes(box).length === 0), processes(box).join("\n")).toBe(true);
-      await box.ok(["delete", "--force", id]);
-      expect(await within(1000, () => box.leftovers().length === 0), `after ${ms} ms: ${box.leftovers().join("\n")}`).toBe(true);
-      // The same id works again (case 23).
-      await box.ok(["create", "--bundle", bundle, id]);
-      await box.ok(["delete", "--force", id]);
-    }
-  });
+  differs({ runc: "leaves cgroups and processes", crun: "leaves cgroups and processes" })(
+    "create killed at thirty moments: delete --force leaves nothing",
+    async ({ box }) => {
+      const bundle = box.bundle(SLEEP);
+      for (const ms of moments) {
+        const id = box.newId();
+        const pid = box.path(`${id}.pid`);
+        await killAfter(box, ms, ["create", "--bundle", bundle, "--pid-file", pid, id]);
+        const committed = existsSync(pid) || (await box.state(id).catch(() => undefined))?.status === "created";
+        // Rule 10: no commit, no life.
+        if (!committed)
+          expect(await within(1000, () => processes(box).length === 0), processes(box).join("\n")).toBe(true);
+        await box.ok(["delete", "--force", id]);
+        expect(
+          await within(1000, () => box.leftovers().length === 0),
+          `after ${ms} ms: ${box.leftovers().join("\n")}`,
+        ).toBe(true);
+        // The same id works again (case 23).
+        await box.ok(["create", "--bundle", bundle, id]);
+        await box.ok(["delete", "--force", id]);
+      }
+    },
+  );
 
-  differs({ runc: "leaves the hook and the cgroups", crun: "leaves the hook and the cgroups" })("create killed while a hook runs", async ({ box }) => {
-    for (const stage of ["prestart", "createRuntime", "createContainer"] as const) {
-      const mark = box.path(`mark-${stage}`);
-      const bundle = box.bundle(SLEEP, {
-        config: (config) => {
-          config.hooks = { [stage]: [{ path: "/bin/sh", args: ["sh", "-c", `export TSRUNC_TEST=${box.tag}; echo > ${mark}; exec sleep 20`] }] };
-        },
-      });
-      const id = box.newId();
-      const argv = box.argv("create", "--bundle", bundle, id);
-      const child = spawn(argv, "ignore", { env: box.environment });
-      const ended = exitCode(child, argv);
-      expect(await within(5000, () => existsSync(mark))).toBe(true);
-      process.kill(child.pid ?? 0, "SIGKILL");
-      await ended;
-      await box.ok(["delete", "--force", id]);
-      // A hook in the runtime's namespaces is the host's own program: it may finish by itself, but not as the container's.
-      const left = box.leftovers().filter((line) => stage === "createContainer" || !line.startsWith("process"));
-      expect(left, stage).toEqual([]);
-      for (const line of processes(box)) process.kill(Number(/process (\d+)/.exec(line)?.[1]), "SIGKILL");
-    }
-  });
+  differs({ runc: "leaves the hook and the cgroups", crun: "leaves the hook and the cgroups" })(
+    "create killed while a hook runs",
+    async ({ box }) => {
+      for (const stage of ["prestart", "createRuntime", "createContainer"] as const) {
+        const mark = box.path(`mark-${stage}`);
+        const bundle = box.bundle(SLEEP, {
+          config: (config) => {
+            config.hooks = {
+              [stage]: [
+                { path: "/bin/sh", args: ["sh", "-c", `export TSRUNC_TEST=${box.tag}; echo > ${mark}; exec sleep 20`] },
+              ],
+            };
+          },
+        });
+        const id = box.newId();
+        const argv = box.argv("create", "--bundle", bundle, id);
+        const child = spawn(argv, "ignore", { env: box.environment });
+        const ended = exitCode(child, argv);
+        expect(await within(5000, () => existsSync(mark))).toBe(true);
+        process.kill(child.pid ?? 0, "SIGKILL");
+        await ended;
+        await box.ok(["delete", "--force", id]);
+        // A hook in the runtime's namespaces is the host's own program: it may finish by itself, but not as the container's.
+        const left = box.leftovers().filter((line) => stage === "createContainer" || !line.startsWith("process"));
+        expect(left, stage).toEqual([]);
+        for (const line of processes(box)) process.kill(Number(/process (\d+)/.exec(line)?.[1]), "SIGKILL");
+      }
+    },
+  );
 
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    differs({ runc: "leaves things", crun: "leaves things" })(`create ended by ${signal} at ten moments cleans up by itself (L3)`, async ({ box }) => {
-      const bundle = box.bundle(SLEEP);
-      for (let i = 0; i < 10; i++) {
-        const id = box.newId();
-        const code = await killAfter(box, 1 + i * 2, ["create", "--bundle", bundle, id], signal);
-        if (code === 0) {
-          await box.ok(["delete", "--force", id]);
-        } else {
-          // Very early the signal finds a process that has done nothing yet.
-          expect(await within(1000, () => processes(box).length === 0)).toBe(true);
-          await box.ok(["delete", "--force", id]);
+    differs({ runc: "leaves things", crun: "leaves things" })(
+      `create ended by ${signal} at ten moments cleans up by itself (L3)`,
+      async ({ box }) => {
+        const bundle = box.bundle(SLEEP);
+        for (let i = 0; i < 10; i++) {
+          const id = box.newId();
+          const code = await killAfter(box, 1 + i * 2, ["create", "--bundle", bundle, id], signal);
+          if (code === 0) {
+            await box.ok(["delete", "--force", id]);
+          } else {
+            // Very early the signal finds a process that has done nothing yet.
+            expect(await within(1000, () => processes(box).length === 0)).toBe(true);
+            await box.ok(["delete", "--force", id]);
+          }
+          expect(await within(1000, () => box.leftovers().length === 0), box.leftovers().join("\n")).toBe(true);
         }
-        expect(await within(1000, () => box.leftovers().length === 0), box.leftovers().join("\n")).toBe(true);
-      }
-    });
+      },
+    );
   }
 
-  differs({ runc: "leaves things", crun: "leaves things" })("start and delete killed at ten moments each", async ({ box }) => {
-    for (let i = 0; i < 10; i++) {
-      const container = await box.create(SLEEP);
-      await killAfter(box, i, ["start", container.id]);
-      await killAfter(box, i, ["delete", "--force", container.id]);
-      await box.ok(["delete", "--force", container.id]);
-      expect(await within(1000, () => box.leftovers().length === 0), box.leftovers().join("\n")).toBe(true);
-    }
-  });
+  differs({ runc: "leaves things", crun: "leaves things" })(
+    "start and delete killed at ten moments each",
+    async ({ box }) => {
+      for (let i = 0; i < 10; i++) {
+        const container = await box.create(SLEEP);
+        await killAfter(box, i, ["start", container.id]);
+        await killAfter(box, i, ["delete", "--force", container.id]);
+        await box.ok(["delete", "--force", container.id]);
+        expect(await within(1000, () => box.leftovers().length === 0), box.leftovers().join("\n")).toBe(true);
+      }
+    },
+  );
 
   differs({ runc: "leaves cgroups", crun: "leaves cgroups" })("run killed at ten moments", async ({ box }) => {
     const bundle = box.bundle(["/bin/sleep", "1000"]);
@@ -118,30 +143,39 @@ describeRuntimes("crash", ({ test, differs, runtime }) => {
     ["empty", (file) => writeFileSync(file, "")],
     ["cut", (file) => writeFileSync(file, readFileSync(file).subarray(0, 64))],
     ["garbage", (file) => writeFileSync(file, "\0\xff{]")],
-    ["a link to a file of the host", (file) => { unlinkSync(file); symlinkSync("/etc/hostname", file); }],
+    [
+      "a link to a file of the host",
+      (file) => {
+        unlinkSync(file);
+        symlinkSync("/etc/hostname", file);
+      },
+    ],
   ];
   for (const [how, damage] of damages) {
-    differs({ runc: "can't delete it then", crun: "loses the container then" })(`a state file that is ${how}: one clear error, and delete --force cleans`, async ({ box }) => {
-      const hostname = readFileSync("/etc/hostname", "utf8");
-      const example = await exampleDirectory(box);
-      const names = readdirSync(example.path);
-      await box.ok(["delete", "--force", example.id]);
-      for (const name of names) {
-        const { path, id, pid } = await exampleDirectory(box);
-        const file = join(path, name);
-        if (!existsSync(file)) continue;
-        damage(file);
-        for (const command of ["state", "kill"]) {
-          const { code, stderr } = await box.call([command, id]);
-          if (code !== 0) expect(stderr.trimEnd().split("\n"), `${command} with ${name}`).toHaveLength(1);
+    differs({ runc: "can't delete it then", crun: "loses the container then" })(
+      `a state file that is ${how}: one clear error, and delete --force cleans`,
+      async ({ box }) => {
+        const hostname = readFileSync("/etc/hostname", "utf8");
+        const example = await exampleDirectory(box);
+        const names = readdirSync(example.path);
+        await box.ok(["delete", "--force", example.id]);
+        for (const name of names) {
+          const { path, id, pid } = await exampleDirectory(box);
+          const file = join(path, name);
+          if (!existsSync(file)) continue;
+          damage(file);
+          for (const command of ["state", "kill"]) {
+            const { code, stderr } = await box.call([command, id]);
+            if (code !== 0) expect(stderr.trimEnd().split("\n"), `${command} with ${name}`).toHaveLength(1);
+          }
+          expect((await box.call(["list"])).code, `list with ${name}`).toBe(0);
+          await box.ok(["delete", "--force", id]);
+          expect(await within(1000, () => !alive(pid)), `${name} ${how}: the process lives`).toBe(true);
+          expect(box.leftovers(), name).toEqual([]);
         }
-        expect((await box.call(["list"])).code, `list with ${name}`).toBe(0);
-        await box.ok(["delete", "--force", id]);
-        expect(await within(1000, () => !alive(pid)), `${name} ${how}: the process lives`).toBe(true);
-        expect(box.leftovers(), name).toEqual([]);
-      }
-      expect(readFileSync("/etc/hostname", "utf8")).toBe(hostname);
-    });
+        expect(readFileSync("/etc/hostname", "utf8")).toBe(hostname);
+      },
+    );
   }
 
   /** A running container and its directory below the root. */
@@ -170,19 +204,26 @@ describeRuntimes("crash", ({ test, differs, runtime }) => {
 
   // ---- R14: the start FIFO ----
 
-  differs({ runc: "some hang", crun: "more than one succeeds" })("six starts at once: exactly one succeeds, none hangs", async ({ box }) => {
-    const container = await box.create(SLEEP);
-    const starts = await Promise.all(Array.from({ length: 6 }, () => box.call(["start", container.id])));
-    expect(starts.filter(({ code }) => code === 0)).toHaveLength(1);
-    expect(await container.status()).toBe("running");
-  });
+  differs({ runc: "some hang", crun: "more than one succeeds" })(
+    "six starts at once: exactly one succeeds, none hangs",
+    async ({ box }) => {
+      const container = await box.create(SLEEP);
+      const starts = await Promise.all(Array.from({ length: 6 }, () => box.call(["start", container.id])));
+      expect(starts.filter(({ code }) => code === 0)).toHaveLength(1);
+      expect(await container.status()).toBe("running");
+    },
+  );
 
   test("init dies while start is on its way: an error, not a hang", async ({ box }) => {
     for (let i = 0; i < 10; i++) {
       const container = await box.create(SLEEP);
       const started = box.call(["start", container.id]);
       await sleep(i);
-      try { process.kill(container.pid, "SIGKILL"); } catch { /* gone */ }
+      try {
+        process.kill(container.pid, "SIGKILL");
+      } catch {
+        /* gone */
+      }
       await started;
       await container.until("stopped");
       await container.delete();

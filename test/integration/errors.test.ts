@@ -18,7 +18,11 @@ interface LogRecord {
   readonly time: string;
 }
 
-const records = (path: string): LogRecord[] => readFileSync(path, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as LogRecord);
+const records = (path: string): LogRecord[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as LogRecord);
 
 /** A change of the text of config.json, and what the error has to say. */
 interface TextCase {
@@ -33,19 +37,40 @@ const texts: TextCase[] = [
   { what: "null", change: () => "null", says: /object/ },
   { what: "an array", change: () => "[]", says: /object/ },
   { what: "a missing comma on line 3", change: (text) => `\n\n${text.replace(",", " ")}`, says: /\b3\b/ },
-  { what: "a duplicate key", change: (text) => text.replace('"hostname"', '"hostname":"a","hostname"'), says: /hostname/ },
-  { what: "a key that differs in case only", change: (text) => text.replace('"hostname"', '"HOSTNAME"'), says: /HOSTNAME/ },
+  {
+    what: "a duplicate key",
+    change: (text) => text.replace('"hostname"', '"hostname":"a","hostname"'),
+    says: /hostname/,
+  },
+  {
+    what: "a key that differs in case only",
+    change: (text) => text.replace('"hostname"', '"HOSTNAME"'),
+    says: /HOSTNAME/,
+  },
   { what: "text after the object", change: (text) => `${text} x`, says: /\d/ },
   { what: "a byte order mark", change: (text) => `\ufeff${text}`, says: /\d/ },
   { what: "a comment", change: (text) => text.replace("{", "{ // no\n"), says: /\d/ },
   { what: "NaN", change: (text) => text.replace('"uid":0', '"uid":NaN'), says: /\d/ },
   { what: "a leading zero", change: (text) => text.replace('"uid":0', '"uid":01'), says: /\d/ },
   { what: "a raw newline in a string", change: (text) => text.replace("tsrunc-test", "a\nb"), says: /\d/ },
-  { what: "invalid UTF-8", change: (text) => Buffer.concat([Buffer.from(text.slice(0, 20)), Buffer.from([0xff, 0xfe]), Buffer.from(text.slice(20))]), says: /UTF-8|utf-8/ },
+  {
+    what: "invalid UTF-8",
+    change: (text) =>
+      Buffer.concat([Buffer.from(text.slice(0, 20)), Buffer.from([0xff, 0xfe]), Buffer.from(text.slice(20))]),
+    says: /UTF-8|utf-8/,
+  },
   { what: "a lone surrogate", change: (text) => text.replace("tsrunc-test", "\\ud800"), says: /surrogate|UTF|\d/ },
   { what: "NUL in hostname", change: (text) => text.replace("tsrunc-test", "a\\u0000b"), says: /NUL|\\u0000|hostname/ },
-  { what: "NUL in args", change: (text) => text.replace('"/bin/true"', '"/bin/true\\u0000x"'), says: /NUL|\\u0000|args/ },
-  { what: "depth of 200,000", change: (text) => text.replace('"hostname"', `"x":${"[".repeat(200_000)}${"]".repeat(200_000)},"hostname"`), says: /deep|depth|nest/ },
+  {
+    what: "NUL in args",
+    change: (text) => text.replace('"/bin/true"', '"/bin/true\\u0000x"'),
+    says: /NUL|\\u0000|args/,
+  },
+  {
+    what: "depth of 200,000",
+    change: (text) => text.replace('"hostname"', `"x":${"[".repeat(200_000)}${"]".repeat(200_000)},"hostname"`),
+    says: /deep|depth|nest/,
+  },
 ];
 
 /** A change of the config as an object. */
@@ -57,54 +82,190 @@ interface ConfigCase {
 }
 
 /** Sets a value of any type at a key, past the types. */
-const put = (object: object, key: string, value: unknown): void => { Object.assign(object, { [key]: value }); };
+const put = (object: object, key: string, value: unknown): void => {
+  Object.assign(object, { [key]: value });
+};
 
 const configs: ConfigCase[] = [
   { what: "no ociVersion", change: (config) => put(config, "ociVersion", undefined), at: "ociVersion" },
   { what: "an ociVersion that is none", change: (config) => put(config, "ociVersion", "abc"), at: "/ociVersion" },
   { what: "ociVersion 9.9.9", change: (config) => put(config, "ociVersion", "9.9.9"), at: "/ociVersion" },
-  { what: "a uid that is a string", change: (config) => put(config.process.user, "uid", "1000"), at: "/process/user/uid" },
+  {
+    what: "a uid that is a string",
+    change: (config) => put(config.process.user, "uid", "1000"),
+    at: "/process/user/uid",
+  },
   { what: "a uid with a fraction", change: (config) => put(config.process.user, "uid", 0.5), at: "/process/user/uid" },
   { what: "uid 4294967295", change: (config) => put(config.process.user, "uid", 4294967295), at: "/process/user/uid" },
   { what: "gid 4294967296", change: (config) => put(config.process.user, "gid", 4294967296), at: "/process/user/gid" },
   { what: "a negative uid", change: (config) => put(config.process.user, "uid", -1), at: "/process/user/uid" },
-  { what: "additional gid 4294967295", change: (config) => put(config.process.user, "additionalGids", [1, 4294967295]), at: "/process/user/additionalGids/1" },
+  {
+    what: "additional gid 4294967295",
+    change: (config) => put(config.process.user, "additionalGids", [1, 4294967295]),
+    at: "/process/user/additionalGids/1",
+  },
   { what: "umask 01777", change: (config) => put(config.process.user, "umask", 0o1777), at: "/process/user/umask" },
   { what: "no args", change: (config) => put(config.process, "args", []), at: "/process/args" },
   { what: "an empty program name", change: (config) => put(config.process, "args", [""]), at: "/process/args" },
   { what: "no cwd", change: (config) => put(config.process, "cwd", undefined), at: "/process" },
   { what: "a relative cwd", change: (config) => put(config.process, "cwd", "tmp"), at: "/process/cwd" },
-  { what: "env without =", change: (config) => { config.process.env.push("NOVALUE"); }, at: "/process/env/" },
-  { what: "env with an empty name", change: (config) => { config.process.env.push("=x"); }, at: "/process/env/" },
+  {
+    what: "env without =",
+    change: (config) => {
+      config.process.env.push("NOVALUE");
+    },
+    at: "/process/env/",
+  },
+  {
+    what: "env with an empty name",
+    change: (config) => {
+      config.process.env.push("=x");
+    },
+    at: "/process/env/",
+  },
   { what: "terminal as text", change: (config) => put(config.process, "terminal", "false"), at: "/process/terminal" },
-  { what: "an unknown rlimit", change: (config) => put(config.process, "rlimits", [{ type: "RLIMIT_NOSUCH", soft: 1, hard: 1 }]), at: "/process/rlimits/0" },
-  { what: "soft above hard", change: (config) => put(config.process, "rlimits", [{ type: "RLIMIT_NOFILE", soft: 2, hard: 1 }]), at: "/process/rlimits/0" },
-  { what: "an rlimit twice", change: (config) => put(config.process, "rlimits", [{ type: "RLIMIT_CORE", soft: 0, hard: 1 }, { type: "RLIMIT_CORE", soft: 0, hard: 1 }]), at: "/process/rlimits/1" },
-  { what: "oomScoreAdj 1001", change: (config) => put(config.process, "oomScoreAdj", 1001), at: "/process/oomScoreAdj" },
+  {
+    what: "an unknown rlimit",
+    change: (config) => put(config.process, "rlimits", [{ type: "RLIMIT_NOSUCH", soft: 1, hard: 1 }]),
+    at: "/process/rlimits/0",
+  },
+  {
+    what: "soft above hard",
+    change: (config) => put(config.process, "rlimits", [{ type: "RLIMIT_NOFILE", soft: 2, hard: 1 }]),
+    at: "/process/rlimits/0",
+  },
+  {
+    what: "an rlimit twice",
+    change: (config) =>
+      put(config.process, "rlimits", [
+        { type: "RLIMIT_CORE", soft: 0, hard: 1 },
+        { type: "RLIMIT_CORE", soft: 0, hard: 1 },
+      ]),
+    at: "/process/rlimits/1",
+  },
+  {
+    what: "oomScoreAdj 1001",
+    change: (config) => put(config.process, "oomScoreAdj", 1001),
+    at: "/process/oomScoreAdj",
+  },
   { what: "an empty root path", change: (config) => put(config.root, "path", ""), at: "/root/path" },
   { what: "a missing rootfs", change: (config) => put(config.root, "path", "nosuch"), at: "/root/path" },
   { what: "a rootfs that is a file", change: (config) => put(config.root, "path", "config.json"), at: "/root/path" },
   { what: "the rootfs /", change: (config) => put(config.root, "path", "/"), at: "/root/path" },
-  { what: "an empty mount destination", change: (config) => { config.mounts.push({ destination: "", type: "tmpfs" }); }, at: "/mounts/7/destination" },
-  { what: "a mount on /", change: (config) => { config.mounts.push({ destination: "/", type: "tmpfs", source: "tmpfs" }); }, at: "/mounts/7" },
-  { what: "an unknown bind option", change: (config) => { config.mounts.push({ destination: "/x", type: "bind", source: "/tmp", options: ["bind", "nosuch"] }); }, at: "/mounts/7" },
-  { what: "a namespace twice", change: (config) => { config.linux.namespaces.push({ type: "pid" }); }, at: "/linux/namespaces" },
-  { what: "an unknown namespace", change: (config) => { config.linux.namespaces.push({ type: "nosuch" }); }, at: "/linux/namespaces" },
-  { what: "no mount namespace", change: (config) => { config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "mount"); }, at: "/linux/namespaces" },
-  { what: "a user namespace without mappings", change: (config) => { config.linux.namespaces.push({ type: "user" }); }, at: "/linux" },
-  { what: "mappings without a user namespace", change: (config) => { config.linux.uidMappings = [{ containerID: 0, hostID: 1, size: 1 }]; }, at: "/linux/uidMappings" },
-  { what: "overlapping mappings", change: (config) => {
-    config.linux.namespaces.push({ type: "user" });
-    config.linux.uidMappings = [{ containerID: 0, hostID: 100, size: 10 }, { containerID: 5, hostID: 500, size: 10 }];
-    config.linux.gidMappings = [{ containerID: 0, hostID: 100, size: 10 }];
-  }, at: "/linux/uidMappings" },
-  { what: "a hostname of 65 bytes", change: (config) => { config.hostname = "h".repeat(65); }, at: "/hostname" },
-  { what: "a hostname without a uts namespace", change: (config) => { config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "uts"); }, at: "hostname" },
-  { what: "an unknown propagation", change: (config) => { config.linux.rootfsPropagation = "nosuch"; }, at: "/linux/rootfsPropagation" },
-  { what: "a relative masked path", change: (config) => { config.linux.maskedPaths?.push("relative"); }, at: "/linux/maskedPaths/" },
-  { what: "an annotation that is a number", change: (config) => put(config, "annotations", { a: 1 }), at: "/annotations/a" },
-  { what: "an unknown capability set", change: (config) => put(config.process, "capabilities", { bounding: "CAP_KILL" }), at: "/process/capabilities" },
-  { what: "two things wrong at once", change: (config) => { put(config.process.user, "uid", "x"); put(config.process, "cwd", 5); }, at: "/process/cwd" },
+  {
+    what: "an empty mount destination",
+    change: (config) => {
+      config.mounts.push({ destination: "", type: "tmpfs" });
+    },
+    at: "/mounts/7/destination",
+  },
+  {
+    what: "a mount on /",
+    change: (config) => {
+      config.mounts.push({ destination: "/", type: "tmpfs", source: "tmpfs" });
+    },
+    at: "/mounts/7",
+  },
+  {
+    what: "an unknown bind option",
+    change: (config) => {
+      config.mounts.push({ destination: "/x", type: "bind", source: "/tmp", options: ["bind", "nosuch"] });
+    },
+    at: "/mounts/7",
+  },
+  {
+    what: "a namespace twice",
+    change: (config) => {
+      config.linux.namespaces.push({ type: "pid" });
+    },
+    at: "/linux/namespaces",
+  },
+  {
+    what: "an unknown namespace",
+    change: (config) => {
+      config.linux.namespaces.push({ type: "nosuch" });
+    },
+    at: "/linux/namespaces",
+  },
+  {
+    what: "no mount namespace",
+    change: (config) => {
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "mount");
+    },
+    at: "/linux/namespaces",
+  },
+  {
+    what: "a user namespace without mappings",
+    change: (config) => {
+      config.linux.namespaces.push({ type: "user" });
+    },
+    at: "/linux",
+  },
+  {
+    what: "mappings without a user namespace",
+    change: (config) => {
+      config.linux.uidMappings = [{ containerID: 0, hostID: 1, size: 1 }];
+    },
+    at: "/linux/uidMappings",
+  },
+  {
+    what: "overlapping mappings",
+    change: (config) => {
+      config.linux.namespaces.push({ type: "user" });
+      config.linux.uidMappings = [
+        { containerID: 0, hostID: 100, size: 10 },
+        { containerID: 5, hostID: 500, size: 10 },
+      ];
+      config.linux.gidMappings = [{ containerID: 0, hostID: 100, size: 10 }];
+    },
+    at: "/linux/uidMappings",
+  },
+  {
+    what: "a hostname of 65 bytes",
+    change: (config) => {
+      config.hostname = "h".repeat(65);
+    },
+    at: "/hostname",
+  },
+  {
+    what: "a hostname without a uts namespace",
+    change: (config) => {
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "uts");
+    },
+    at: "hostname",
+  },
+  {
+    what: "an unknown propagation",
+    change: (config) => {
+      config.linux.rootfsPropagation = "nosuch";
+    },
+    at: "/linux/rootfsPropagation",
+  },
+  {
+    what: "a relative masked path",
+    change: (config) => {
+      config.linux.maskedPaths?.push("relative");
+    },
+    at: "/linux/maskedPaths/",
+  },
+  {
+    what: "an annotation that is a number",
+    change: (config) => put(config, "annotations", { a: 1 }),
+    at: "/annotations/a",
+  },
+  {
+    what: "an unknown capability set",
+    change: (config) => put(config.process, "capabilities", { bounding: "CAP_KILL" }),
+    at: "/process/capabilities",
+  },
+  {
+    what: "two things wrong at once",
+    change: (config) => {
+      put(config.process.user, "uid", "x");
+      put(config.process, "cwd", 5);
+    },
+    at: "/process/cwd",
+  },
 ];
 
 const ids: string[] = ["", ".", "..", "../x", "a/b", "a b", "a\nb", "%s", "a:b", "a@b", "ä", "-x", "a".repeat(256)];
@@ -115,7 +276,18 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
     const log = box.path("log.json");
     for (const command of ["create", "run"]) {
       rmSync(log, { force: true });
-      const result = await box.call(["--log", log, "--log-format", "json", command, "--bundle", bundle, "--pid-file", box.path("pid"), id]);
+      const result = await box.call([
+        "--log",
+        log,
+        "--log-format",
+        "json",
+        command,
+        "--bundle",
+        bundle,
+        "--pid-file",
+        box.path("pid"),
+        id,
+      ]);
       expect(result.code, result.stderr).toBe(1);
       expect(result.stdout).toBe("");
       expect(result.stderr).toMatch(says);
@@ -148,20 +320,49 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
   }
 
   differs(ours)("every schema error is told, not only the first", async ({ box }) => {
-    const bundle = box.bundle(["/bin/true"], { config: (config) => { put(config.process.user, "uid", "x"); put(config.process, "cwd", 5); put(config, "hostname", 7); } });
+    const bundle = box.bundle(["/bin/true"], {
+      config: (config) => {
+        put(config.process.user, "uid", "x");
+        put(config.process, "cwd", 5);
+        put(config, "hostname", 7);
+      },
+    });
     const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
     for (const at of ["/process/user/uid", "/process/cwd", "/hostname"]) expect(stderr).toContain(at);
   });
 
   const files: [string, (file: string) => void, RegExp][] = [
     ["missing", (file) => rmSync(file), /config\.json.*no such file/],
-    ["a directory", (file) => { rmSync(file); mkdirSync(file); }, /config\.json/],
-    ["a FIFO", (file) => { rmSync(file); execFileSync("mkfifo", [file]); }, /config\.json/],
-    ["a device", (file) => { rmSync(file); symlinkSync("/dev/zero", file); }, /config\.json/],
+    [
+      "a directory",
+      (file) => {
+        rmSync(file);
+        mkdirSync(file);
+      },
+      /config\.json/,
+    ],
+    [
+      "a FIFO",
+      (file) => {
+        rmSync(file);
+        execFileSync("mkfifo", [file]);
+      },
+      /config\.json/,
+    ],
+    [
+      "a device",
+      (file) => {
+        rmSync(file);
+        symlinkSync("/dev/zero", file);
+      },
+      /config\.json/,
+    ],
     ["larger than 16 MiB", (file) => writeFileSync(file, " ".repeat(17 << 20)), /config\.json|16|large/],
   ];
   for (const [what, change, says] of files) {
-    differs(what === "missing" || what === "a directory" ? {} : { runc: "hangs or reads it", crun: "hangs or reads it" })(`config.json is ${what}`, async ({ box }) => {
+    differs(
+      what === "missing" || what === "a directory" ? {} : { runc: "hangs or reads it", crun: "hangs or reads it" },
+    )(`config.json is ${what}`, async ({ box }) => {
       const bundle = box.bundle(["/bin/true"]);
       change(join(bundle, "config.json"));
       if (runtime.ours) await refused(box, bundle, says);
@@ -182,7 +383,11 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
   });
 
   differs({ crun: "follows it" })("a rootfs that is a link is refused", async ({ box }) => {
-    const bundle = box.bundle(["/bin/true"], { config: (config) => { config.root.path = "link"; } });
+    const bundle = box.bundle(["/bin/true"], {
+      config: (config) => {
+        config.root.path = "link";
+      },
+    });
     symlinkSync("rootfs", join(bundle, "link"));
     await box.fails(["create", "--bundle", bundle, box.newId()]);
     expect(box.leftovers()).toEqual([]);
@@ -203,11 +408,18 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
   test("keys like __proto__ are plain data (B2.4)", async ({ box }) => {
     const bundle = box.bundle(["/bin/sleep", "100"]);
     const file = join(bundle, "config.json");
-    writeFileSync(file, readFileSync(file, "utf8").replace("{", '{"annotations":{"__proto__":"p","constructor":"c","toString":"t"},'));
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replace("{", '{"annotations":{"__proto__":"p","constructor":"c","toString":"t"},'),
+    );
     const id = box.newId();
     await box.ok(["create", "--bundle", bundle, id]);
     const state = await box.state(id);
-    expect(Object.entries(state?.annotations ?? {}).sort()).toEqual([["__proto__", "p"], ["constructor", "c"], ["toString", "t"]]);
+    expect(Object.entries(state?.annotations ?? {}).sort()).toEqual([
+      ["__proto__", "p"],
+      ["constructor", "c"],
+      ["toString", "t"],
+    ]);
   });
 
   for (const id of ids) {
@@ -220,8 +432,16 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
   }
 
   for (const id of ["a", "A.b_c+d-e", "...", ".hid", "a".repeat(100)]) {
-    differs(id.startsWith(".") ? { crun: "refuses a leading dot", tsrunc: "reserves names with a dot", node: "reserves names with a dot" } : {})(`id ${JSON.stringify(id.slice(0, 20))} is accepted`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: (config) => { config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`; } });
+    differs(
+      id.startsWith(".")
+        ? { crun: "refuses a leading dot", tsrunc: "reserves names with a dot", node: "reserves names with a dot" }
+        : {},
+    )(`id ${JSON.stringify(id.slice(0, 20))} is accepted`, async ({ box }) => {
+      const bundle = box.bundle(["/bin/true"], {
+        config: (config) => {
+          config.linux.cgroupsPath = `/tsrunc-tests/${box.tag}`;
+        },
+      });
       await box.ok(["run", "--bundle", bundle, id]);
     });
   }
@@ -234,22 +454,39 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
     ["an unknown log format", ["--log-format", "nosuch", "list"], /format/],
   ];
   for (const [what, args, says] of usage) {
-    differs(what === "an unknown command" ? { runc: "shows its help", crun: "words it otherwise" } : {})(`usage: ${what}`, async ({ box }) => {
-      await box.refuses(args, says);
-    });
+    differs(what === "an unknown command" ? { runc: "shows its help", crun: "words it otherwise" } : {})(
+      `usage: ${what}`,
+      async ({ box }) => {
+        await box.refuses(args, says);
+      },
+    );
   }
 
   test("flags in all spellings and twice (case 14)", async ({ box }) => {
     if (runtime.name === "crun") return; // knows no single dash
     const bundle = box.bundle(["/bin/true"]);
-    const argv = [...runtime.argv, `--root=${box.root}`, "-root", box.root, "--log-format=text", "create", `-bundle=${bundle}`, "--pid-file", box.path("pid"), box.newId()];
+    const argv = [
+      ...runtime.argv,
+      `--root=${box.root}`,
+      "-root",
+      box.root,
+      "--log-format=text",
+      "create",
+      `-bundle=${bundle}`,
+      "--pid-file",
+      box.path("pid"),
+      box.newId(),
+    ];
     const result = await run(argv, { env: box.environment });
     expect(result.code, result.stderr).toBe(0);
   });
 
-  differs({ runc: "counts it as usage", crun: "words it otherwise" })("a flag without its value says so (case 11)", async ({ box }) => {
-    expect(await box.fails(["create", "--bundle"])).toMatch(/flag needs an argument/);
-  });
+  differs({ runc: "counts it as usage", crun: "words it otherwise" })(
+    "a flag without its value says so (case 11)",
+    async ({ box }) => {
+      expect(await box.fails(["create", "--bundle"])).toMatch(/flag needs an argument/);
+    },
+  );
 
   test("the log is shared: one error record per failure, the last is the last failure's (case 19)", async ({ box }) => {
     const log = box.path("log.json");
@@ -302,7 +539,11 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
       try {
         const id = box.newId();
         const { code } = await box.call(["create", "--bundle", bundle, id]);
-        if (code !== 0 && runtime.ours) expect(box.leftovers().filter((line) => !line.startsWith("mount")), options).toEqual([]);
+        if (code !== 0 && runtime.ours)
+          expect(
+            box.leftovers().filter((line) => !line.startsWith("mount")),
+            options,
+          ).toEqual([]);
         await box.call(["delete", "--force", id]);
       } finally {
         execFileSync("umount", [box.root]);
@@ -312,7 +553,13 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
 
   test("a file size limit of 0 is an error with clean-up", async ({ box }) => {
     const bundle = box.bundle(["/bin/true"]);
-    const argv = [compile("test/harness/caller.c"), "--fsize", "0", "--", ...box.argv("create", "--bundle", bundle, box.newId())];
+    const argv = [
+      compile("test/harness/caller.c"),
+      "--fsize",
+      "0",
+      "--",
+      ...box.argv("create", "--bundle", bundle, box.newId()),
+    ];
     const result = await run(argv, { env: box.environment });
     if (!runtime.ours) return; // crun dies of SIGXFSZ
     expect(result.code).toBe(1);
@@ -321,7 +568,13 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
 
   test("state below a group-writable umask is for us alone (V23)", async ({ box }) => {
     const bundle = box.bundle(["/bin/sleep", "100"]);
-    const argv = [compile("test/harness/caller.c"), "--umask", "000", "--", ...box.argv("create", "--bundle", bundle, box.newId())];
+    const argv = [
+      compile("test/harness/caller.c"),
+      "--umask",
+      "000",
+      "--",
+      ...box.argv("create", "--bundle", bundle, box.newId()),
+    ];
     const result = await run(argv, { env: box.environment });
     expect(result.code, result.stderr).toBe(0);
     if (!runtime.ours) return;
@@ -333,7 +586,15 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
     const gone = box.path("gone");
     mkdirSync(gone);
     const container = await box.create(["/bin/sleep", "100"]);
-    const argv = [compile("test/harness/caller.c"), "--cd", gone, "--rmdir", gone, "--", ...box.argv("state", container.id)];
+    const argv = [
+      compile("test/harness/caller.c"),
+      "--cd",
+      gone,
+      "--rmdir",
+      gone,
+      "--",
+      ...box.argv("state", container.id),
+    ];
     const result = await run(argv, { env: box.environment });
     expect(result.code, result.stderr).toBe(0);
   });
@@ -341,17 +602,49 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
   test("without privileges: one clear error", async ({ box }) => {
     chmodSync(box.directory, 0o777);
     const bundle = box.bundle(["/bin/true"]);
-    const argv = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", ...runtime.argv, "--root", box.path("user-state"), "create", "--bundle", bundle, box.newId()];
+    const argv = [
+      "setpriv",
+      "--reuid",
+      "12345",
+      "--regid",
+      "12345",
+      "--clear-groups",
+      ...runtime.argv,
+      "--root",
+      box.path("user-state"),
+      "create",
+      "--bundle",
+      bundle,
+      box.newId(),
+    ];
     const result = await run(argv, { env: box.environment });
     expect(result.code).not.toBe(0);
     if (runtime.ours) expect(result.stderr).toMatch(/not permitted|permission denied|root|user namespace/);
     expect(box.leftovers()).toEqual([]);
   });
 
-  for (const [what, args] of [["--version", ["--version"]], ["--help", ["--help"]], ["create --help", ["create", "--help"]]] as const) {
+  for (const [what, args] of [
+    ["--version", ["--version"]],
+    ["--help", ["--help"]],
+    ["create --help", ["create", "--help"]],
+  ] as const) {
     test(`${what} works with nothing: no environment, closed stdin, as anyone`, async ({ box }) => {
       if (what === "create --help" && runtime.name === "runc") return; // wants root
-      const argv = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", compile("test/harness/caller.c"), "--clearenv", "--close", "0", "--", ...runtime.argv, ...args];
+      const argv = [
+        "setpriv",
+        "--reuid",
+        "12345",
+        "--regid",
+        "12345",
+        "--clear-groups",
+        compile("test/harness/caller.c"),
+        "--clearenv",
+        "--close",
+        "0",
+        "--",
+        ...runtime.argv,
+        ...args,
+      ];
       const result = await run(argv);
       expect(result.code, result.stderr).toBe(0);
       expect(result.stderr).toBe("");

@@ -11,9 +11,18 @@ const SLEEP = ["/bin/sleep", "1000"];
 
 describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
   test("create, start, kill, delete, with the state of each moment", async ({ box }) => {
-    const container = await box.create(SLEEP, { config: (config) => { config.annotations = { "com.example": "yes" }; } });
+    const container = await box.create(SLEEP, {
+      config: (config) => {
+        config.annotations = { "com.example": "yes" };
+      },
+    });
     const created = (await box.state(container.id)) as State;
-    expect(created).toMatchObject({ id: container.id, status: "created", pid: container.pid, bundle: container.bundle });
+    expect(created).toMatchObject({
+      id: container.id,
+      status: "created",
+      pid: container.pid,
+      bundle: container.bundle,
+    });
     expect(created.annotations).toEqual({ "com.example": "yes" });
     expect(created.rootfs).toBe(`${container.bundle}/rootfs`);
     expect(Date.parse(created.created)).toBeGreaterThan(Date.now() - 60_000);
@@ -30,7 +39,12 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
   test("success is silent on stdout and stderr", async ({ box }) => {
     const bundle = box.bundle(SLEEP);
     const id = box.newId();
-    for (const args of [["create", "--bundle", bundle, id], ["start", id], ["kill", id, "9"], ["delete", "--force", id]]) {
+    for (const args of [
+      ["create", "--bundle", bundle, id],
+      ["start", id],
+      ["kill", id, "9"],
+      ["delete", "--force", id],
+    ]) {
       const { code, stdout, stderr } = await box.call(args);
       expect({ code, stdout, stderr }, args[0]).toEqual({ code: 0, stdout: "", stderr: "" });
     }
@@ -46,9 +60,11 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     // A pid 1 is immune to its own signals, so the shell is its child's.
     const bundle = box.bundle(SLEEP);
     const id = box.newId();
-    const child = spawn(box.argv("run", "--bundle", bundle, "--pid-file", box.path("pid"), id), "ignore", { env: box.environment });
+    const child = spawn(box.argv("run", "--bundle", bundle, "--pid-file", box.path("pid"), id), "ignore", {
+      env: box.environment,
+    });
     const ended = exitCode(child, ["run"]);
-    while ((await box.state(id))?.status !== "running") continue;
+    while ((await box.state(id))?.status !== "running");
     await box.ok(["kill", id, "KILL"]);
     expect(await ended).toBe(137);
   });
@@ -58,7 +74,7 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     const id = box.newId();
     const child = spawn(box.argv("run", "--bundle", bundle, id), "ignore", { env: box.environment });
     const ended = exitCode(child, ["run"]);
-    while ((await box.state(id))?.status !== "running") continue;
+    while ((await box.state(id))?.status !== "running");
     await new Promise((resolve) => setTimeout(resolve, 100)); // the shell sets its trap
     process.kill(child.pid ?? 0, "SIGTERM");
     expect(await ended).toBe(42);
@@ -136,7 +152,12 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
   test("a zombie init counts as stopped and can be deleted", async ({ box }) => {
     const bundle = box.bundle(["/bin/true"]);
     const id = box.newId();
-    const argv = [compile("test/harness/caller.c"), "--zombies", "--", ...box.argv("run", "--detach", "--pid-file", box.path("pid"), "--bundle", bundle, id)];
+    const argv = [
+      compile("test/harness/caller.c"),
+      "--zombies",
+      "--",
+      ...box.argv("run", "--detach", "--pid-file", box.path("pid"), "--bundle", bundle, id),
+    ];
     const child = spawn(argv, ["pipe", "ignore", "pipe"], { env: box.environment });
     const ended = exitCode(child, argv);
     try {
@@ -178,17 +199,25 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     expect(await container.status()).toBe("running");
   });
 
-  differs({ runc: "takes names, in any case, only without spaces", crun: "the same" })("signals by number, name and short name", async ({ box }) => {
-    const container = await box.start(probeArgs(["trap", "10", "12", "15", "37"]));
-    await box.ok(["kill", container.id, "0"]);
-    for (const bad of ["SIGFOO", "99", "-9", "15abc", "TERM ", ""]) {
-      await box.refuses(["kill", container.id, bad], /signal/);
-    }
-    await box.ok(["kill", container.id, "sigterm"]);
-    expect((await container.report()).trap).toBe(15);
-  });
+  differs({ runc: "takes names, in any case, only without spaces", crun: "the same" })(
+    "signals by number, name and short name",
+    async ({ box }) => {
+      const container = await box.start(probeArgs(["trap", "10", "12", "15", "37"]));
+      await box.ok(["kill", container.id, "0"]);
+      for (const bad of ["SIGFOO", "99", "-9", "15abc", "TERM ", ""]) {
+        await box.refuses(["kill", container.id, bad], /signal/);
+      }
+      await box.ok(["kill", container.id, "sigterm"]);
+      expect((await container.report()).trap).toBe(15);
+    },
+  );
 
-  for (const [given, number] of [["USR1", 10], ["SIGUSR2", 12], ["37", 37], [undefined, 15]] as const) {
+  for (const [given, number] of [
+    ["USR1", 10],
+    ["SIGUSR2", 12],
+    ["37", 37],
+    [undefined, 15],
+  ] as const) {
     test(`kill with signal ${given ?? "(none)"} delivers ${number}`, async ({ box }) => {
       const container = await box.start(probeArgs(["trap", "10", "12", "15", "37"]));
       while (!container.output.stderr.includes("ready")) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -216,7 +245,9 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
 
   test("kill --all reaches every process of a container without a pid namespace", async ({ box }) => {
     const container = await box.start(["/bin/sh", "-c", "sleep 1000 & sleep 1000 & wait"], {
-      config: (config) => { config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid"); },
+      config: (config) => {
+        config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+      },
     });
     await new Promise((resolve) => setTimeout(resolve, 100));
     await box.ok(["kill", "--all", container.id, "KILL"]);
@@ -227,7 +258,9 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
 
   test("delete --force ends all processes of a container without a pid namespace (R13)", async ({ box }) => {
     const container = await box.start(["/bin/sh", "-c", "sleep 1000 & sleep 1000 & wait"], {
-      config: (config) => { config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid"); },
+      config: (config) => {
+        config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+      },
     });
     await new Promise((resolve) => setTimeout(resolve, 100));
     await container.delete("--force");
@@ -240,9 +273,17 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     await second.until("stopped");
     const table = (await box.ok(["list"])).stdout.trimEnd().split("\n");
     expect(table[0]?.split(/\s+/)).toEqual(["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
-    expect(table.find((line) => line.startsWith(first.id))?.split(/\s+/).slice(1, 4)).toEqual([String(first.pid), "created", first.bundle]);
+    expect(
+      table
+        .find((line) => line.startsWith(first.id))
+        ?.split(/\s+/)
+        .slice(1, 4),
+    ).toEqual([String(first.pid), "created", first.bundle]);
     const json = JSON.parse((await box.ok(["list", "--format", "json"])).stdout) as State[];
-    expect(json.map(({ id, status }) => [id, status]).sort()).toEqual([[first.id, "created"], [second.id, "stopped"]]);
+    expect(json.map(({ id, status }) => [id, status]).sort()).toEqual([
+      [first.id, "created"],
+      [second.id, "stopped"],
+    ]);
     const ids = (await box.ok(["list", "-q"])).stdout.trimEnd().split("\n").sort();
     expect(ids).toEqual([first.id, second.id]);
   });
@@ -257,7 +298,13 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     const bundle = box.bundle(SLEEP);
     const id = box.newId();
     const env = { XDG_RUNTIME_DIR: "" };
-    for (const args of [["create", "--bundle", bundle, id], ["start", id], ["state", id], ["kill", id, "9"], ["delete", "--force", id]]) {
+    for (const args of [
+      ["create", "--bundle", bundle, id],
+      ["start", id],
+      ["state", id],
+      ["kill", id, "9"],
+      ["delete", "--force", id],
+    ]) {
       await box.ok(args, { env });
     }
   });

@@ -7,7 +7,16 @@ import { eventually } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { describeRuntimes } from "../harness/describe.ts";
 
-const proc = { cgroup: "cgroup", ipc: "ipc", mount: "mnt", network: "net", pid: "pid", user: "user", uts: "uts", time: "time" } as const;
+const proc = {
+  cgroup: "cgroup",
+  ipc: "ipc",
+  mount: "mnt",
+  network: "net",
+  pid: "pid",
+  user: "user",
+  uts: "uts",
+  time: "time",
+} as const;
 type Type = keyof typeof proc;
 
 const hostNamespace = (type: Type): string => readlinkSync(`/proc/self/ns/${proc[type]}`);
@@ -27,7 +36,9 @@ async function withHolder(flags: string[], use: (pid: number) => Promise<void>):
   const holder = spawn("unshare", [...flags, "sleep", "1000"], { stdio: "ignore" });
   try {
     const pid = holder.pid ?? 0;
-    await eventually("unshare runs sleep", () => (readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n" ? true : undefined));
+    await eventually("unshare runs sleep", () =>
+      readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n" ? true : undefined,
+    );
     await use(pid);
   } finally {
     holder.kill("SIGKILL");
@@ -37,7 +48,8 @@ async function withHolder(flags: string[], use: (pid: number) => Promise<void>):
 describeRuntimes("namespaces", ({ test, differs, runtime }) => {
   test("each listed namespace is new, each other one is the caller's", async ({ box }) => {
     const { ns } = await box.probe(["ns"]);
-    for (const type of ["pid", "network", "ipc", "uts", "mount"] as const) expect(ns[proc[type]], type).not.toBe(hostNamespace(type));
+    for (const type of ["pid", "network", "ipc", "uts", "mount"] as const)
+      expect(ns[proc[type]], type).not.toBe(hostNamespace(type));
     for (const type of ["user", "cgroup"] as const) expect(ns[proc[type]], type).toBe(hostNamespace(type));
   });
 
@@ -52,7 +64,8 @@ describeRuntimes("namespaces", ({ test, differs, runtime }) => {
       },
       rootfs: (path) => execFileSync("chown", ["-hR", "100000:100000", path]),
     });
-    for (const type of ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"] as const) expect(report.ns[proc[type]], type).not.toBe(hostNamespace(type));
+    for (const type of ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"] as const)
+      expect(report.ns[proc[type]], type).not.toBe(hostNamespace(type));
     expect(report.ids.uid).toEqual([0, 0, 0]);
     expect(report.read["/proc/self/uid_map"]?.text?.trim().split(/\s+/)).toEqual(["0", "100000", "65536"]);
   });
@@ -62,12 +75,15 @@ describeRuntimes("namespaces", ({ test, differs, runtime }) => {
       config: (config) => {
         without(config, "network", "ipc", "uts", "pid");
         delete config.hostname;
-        config.mounts = config.mounts.filter(({ destination }) => !["/sys", "/sys/fs/cgroup", "/dev/mqueue"].includes(destination));
+        config.mounts = config.mounts.filter(
+          ({ destination }) => !["/sys", "/sys/fs/cgroup", "/dev/mqueue"].includes(destination),
+        );
         config.linux.maskedPaths = [];
         config.linux.readonlyPaths = [];
       },
     });
-    for (const type of ["network", "ipc", "uts", "pid"] as const) expect(ns[proc[type]], type).toBe(hostNamespace(type));
+    for (const type of ["network", "ipc", "uts", "pid"] as const)
+      expect(ns[proc[type]], type).toBe(hostNamespace(type));
     expect(uts.hostname).toBe(readFileSync("/proc/sys/kernel/hostname", "utf8").trim());
   });
 
@@ -89,7 +105,11 @@ describeRuntimes("namespaces", ({ test, differs, runtime }) => {
     expect(report.read["/proc/sys/net/ipv4/ip_forward"]?.text).toBe("1\n");
   });
 
-  for (const [type, flag] of [["network", "-n"], ["ipc", "-i"], ["uts", "-u"]] as const) {
+  for (const [type, flag] of [
+    ["network", "-n"],
+    ["ipc", "-i"],
+    ["uts", "-u"],
+  ] as const) {
     test(`joining a ${type} namespace by path`, async ({ box }) => {
       await withHolder([flag], async (pid) => {
         const path = `/proc/${pid}/ns/${proc[type]}`;
@@ -108,17 +128,21 @@ describeRuntimes("namespaces", ({ test, differs, runtime }) => {
     const infra = await box.start(["/bin/sleep", "1000"]);
     const { ns, process } = await box.probe(["ns", "process", "uts"], {
       config: (config) => {
-        for (const type of ["pid", "network", "ipc", "uts"] as const) join(config, type, `/proc/${infra.pid}/ns/${proc[type]}`);
+        for (const type of ["pid", "network", "ipc", "uts"] as const)
+          join(config, type, `/proc/${infra.pid}/ns/${proc[type]}`);
         delete config.hostname;
       },
     });
-    for (const type of ["pid", "network", "ipc", "uts"] as const) expect(ns[proc[type]], type).toBe(readlinkSync(`/proc/${infra.pid}/ns/${proc[type]}`));
+    for (const type of ["pid", "network", "ipc", "uts"] as const)
+      expect(ns[proc[type]], type).toBe(readlinkSync(`/proc/${infra.pid}/ns/${proc[type]}`));
     expect(process.pid).toBeGreaterThan(1);
   });
 
   test("a container in another one's pid namespace dies alone", async ({ box }) => {
     const infra = await box.start(["/bin/sleep", "1000"]);
-    const member = await box.start(["/bin/sleep", "1000"], { config: (config) => join(config, "pid", `/proc/${infra.pid}/ns/pid`) });
+    const member = await box.start(["/bin/sleep", "1000"], {
+      config: (config) => join(config, "pid", `/proc/${infra.pid}/ns/pid`),
+    });
     await member.delete("--force");
     expect(await infra.status()).toBe("running");
   });
@@ -126,46 +150,126 @@ describeRuntimes("namespaces", ({ test, differs, runtime }) => {
   // V19: what a namespace path can be besides a namespace of the right type.
   const wrong: [string, Type, (box: Box) => string, RegExp][] = [
     ["missing", "network", () => "/no/such/ns", /no such file/],
-    ["a regular file", "network", (box) => { writeFileSync(box.path("file"), ""); return box.path("file"); }, /./],
-    ["a directory", "ipc", (box) => { mkdirSync(box.path("dir")); return box.path("dir"); }, /./],
-    ["a FIFO", "uts", (box) => { execFileSync("mkfifo", [box.path("fifo")]); return box.path("fifo"); }, /./],
-    ["a dangling link", "network", (box) => { symlinkSync("/no/such", box.path("link")); return box.path("link"); }, /no such file/],
+    [
+      "a regular file",
+      "network",
+      (box) => {
+        writeFileSync(box.path("file"), "");
+        return box.path("file");
+      },
+      /./,
+    ],
+    [
+      "a directory",
+      "ipc",
+      (box) => {
+        mkdirSync(box.path("dir"));
+        return box.path("dir");
+      },
+      /./,
+    ],
+    [
+      "a FIFO",
+      "uts",
+      (box) => {
+        execFileSync("mkfifo", [box.path("fifo")]);
+        return box.path("fifo");
+      },
+      /./,
+    ],
+    [
+      "a dangling link",
+      "network",
+      (box) => {
+        symlinkSync("/no/such", box.path("link"));
+        return box.path("link");
+      },
+      /no such file/,
+    ],
     ["of another type", "network", () => "/proc/self/ns/uts", /./],
   ];
   for (const [name, type, path, words] of wrong) {
-    differs({ runc: "its message is 'EOF'; a FIFO hangs it", crun: "a FIFO hangs it" })(`a namespace path that is ${name} is refused`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: (config) => join(config, type, path(box)) });
-      const stderr = await box.refuses(["create", "--bundle", bundle, box.newId()], words);
-      expect(stderr).toMatch(new RegExp(`${type}|/linux/namespaces`));
-      expect(box.leftovers()).toEqual([]);
-    });
+    differs({ runc: "its message is 'EOF'; a FIFO hangs it", crun: "a FIFO hangs it" })(
+      `a namespace path that is ${name} is refused`,
+      async ({ box }) => {
+        const bundle = box.bundle(["/bin/true"], { config: (config) => join(config, type, path(box)) });
+        const stderr = await box.refuses(["create", "--bundle", bundle, box.newId()], words);
+        expect(stderr).toMatch(new RegExp(`${type}|/linux/namespaces`));
+        expect(box.leftovers()).toEqual([]);
+      },
+    );
   }
 
-  differs({ runc: "fails half way", crun: "mounts in the caller's namespace" })("the caller's own mount namespace is refused (V19)", async ({ box }) => {
-    const bundle = box.bundle(["/bin/true"], { config: (config) => join(config, "mount", "/proc/self/ns/mnt") });
-    await box.refuses(["create", "--bundle", bundle, box.newId()], /mount/);
-    expect(box.leftovers()).toEqual([]);
-  });
+  differs({ runc: "fails half way", crun: "mounts in the caller's namespace" })(
+    "the caller's own mount namespace is refused (V19)",
+    async ({ box }) => {
+      const bundle = box.bundle(["/bin/true"], { config: (config) => join(config, "mount", "/proc/self/ns/mnt") });
+      await box.refuses(["create", "--bundle", bundle, box.newId()], /mount/);
+      expect(box.leftovers()).toEqual([]);
+    },
+  );
 
   // V18: per-namespace settings need an own namespace; one joined by path that is the host's isn't.
   const hostile: [string, (config: Config) => void][] = [
-    ["hostname", (config) => { join(config, "uts", "/proc/self/ns/uts"); config.hostname = "evil"; }],
-    ["kernel.msgmax", (config) => { join(config, "ipc", "/proc/self/ns/ipc"); delete config.hostname; config.linux.sysctl = { "kernel.msgmax": "77" }; }],
-    ["kernel.domainname", (config) => { join(config, "uts", "/proc/self/ns/uts"); delete config.hostname; config.linux.sysctl = { "kernel.domainname": "evil" }; }],
-    ["net.ipv4.ip_forward", (config) => { join(config, "network", "/proc/self/ns/net"); config.linux.sysctl = { "net.ipv4.ip_forward": "1" }; }],
+    [
+      "hostname",
+      (config) => {
+        join(config, "uts", "/proc/self/ns/uts");
+        config.hostname = "evil";
+      },
+    ],
+    [
+      "kernel.msgmax",
+      (config) => {
+        join(config, "ipc", "/proc/self/ns/ipc");
+        delete config.hostname;
+        config.linux.sysctl = { "kernel.msgmax": "77" };
+      },
+    ],
+    [
+      "kernel.domainname",
+      (config) => {
+        join(config, "uts", "/proc/self/ns/uts");
+        delete config.hostname;
+        config.linux.sysctl = { "kernel.domainname": "evil" };
+      },
+    ],
+    [
+      "net.ipv4.ip_forward",
+      (config) => {
+        join(config, "network", "/proc/self/ns/net");
+        config.linux.sysctl = { "net.ipv4.ip_forward": "1" };
+      },
+    ],
   ];
   for (const [name, change] of hostile) {
-    differs({ runc: "changes the host", crun: "changes the host" })(`${name} with the host's namespace joined by path is refused (V18)`, async ({ box }) => {
-      const bundle = box.bundle(["/bin/true"], { config: change });
-      await box.fails(["create", "--bundle", bundle, box.newId()]);
-      expect(box.leftovers()).toEqual([]); // that the host is unchanged, the box itself checks
-    });
+    differs({ runc: "changes the host", crun: "changes the host" })(
+      `${name} with the host's namespace joined by path is refused (V18)`,
+      async ({ box }) => {
+        const bundle = box.bundle(["/bin/true"], { config: change });
+        await box.fails(["create", "--bundle", bundle, box.newId()]);
+        expect(box.leftovers()).toEqual([]); // that the host is unchanged, the box itself checks
+      },
+    );
   }
 
-  for (const key of ["kernel.core_pattern", "net.ipv4/../../kernel/core_pattern", "net..ipv4", "", "kernel.shmmax/../core_pattern", "vm.overcommit_memory"]) {
+  for (const key of [
+    "kernel.core_pattern",
+    "net.ipv4/../../kernel/core_pattern",
+    "net..ipv4",
+    "",
+    "kernel.shmmax/../core_pattern",
+    "vm.overcommit_memory",
+  ]) {
     differs({ crun: "takes some of them" })(`sysctl "${key}" is refused`, async ({ box }) => {
-      const before = existsSync("/proc/sys/kernel/core_pattern") ? readFileSync("/proc/sys/kernel/core_pattern", "utf8") : "";
-      const bundle = box.bundle(["/bin/true"], { config: (config) => { config.linux.sysctl = { [key]: before.trim() }; } });
+      const before = existsSync("/proc/sys/kernel/core_pattern")
+        ? readFileSync("/proc/sys/kernel/core_pattern", "utf8")
+        : "";
+      const bundle = box.bundle(["/bin/true"], {
+        config: (config) => {
+          config.linux.sysctl = { [key]: before.trim() };
+        },
+      });
       await box.fails(["create", "--bundle", bundle, box.newId()]);
       expect(box.leftovers()).toEqual([]);
     });
