@@ -1,36 +1,83 @@
 // What the container's life needs of a cgroup, whichever version the machine has.
 
 import { host } from "#host";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { Errno, isErrno, type KernelError, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Resources } from "../spec/config.ts";
 import { Journal } from "./journal.ts";
 import type { CgroupDirectory, CgroupRecord } from "./record.ts";
 import { ignoredSettings } from "./resources.ts";
+import { pidsBelow, readPids, subgroups, unlessGone, waitBriefly } from "./tree.ts";
 import * as v1 from "./v1.ts";
 import * as v2 from "./v2.ts";
 
-/** Makes the directories. Refuses one that has processes or is frozen: it would be somebody else's. */
-export function createCgroup(record: CgroupRecord): void {
-  if (record.driver === "none") return;
-  for (const directory of record.directories) {
-    if (record.version === "v2") v2.enableControllers(directory);
-    if (makeDirs(directory)) {
+/**
+ * Refuses a cgroup that is somebody else's: one with processes in it, or frozen. Asked before anything is written down,
+ * so that no later command takes those processes for ours.
+ *
+ * @throws UserError naming the cgroup
+ */
+export function refuseForeign(record: CgroupRecord): void {
+  const directory = processDirectory(record);
+  if (directory === undefined || host.stat(directory.path, false) === undefined) return;
+  refuseProcesses(directory.path);
+  if (isFrozen(record)) throw frozen();
+}
+
+function refuseProcesses(path: string): void {
+  const processes = unlessGone(() => readPids(path), []).length;
+  if (processes === 0) return;
+  throw new UserError(`container's cgroup is not empty: ${processes} process(es) found in ${path}`, {
+    at: "/linux/cgroupsPath",
+    code: "cgroup",
+    hint: "choose another cgroupsPath or end those processes",
+  });
+}
+
+function frozen(): UserError {
+  return new UserError("container's cgroup unexpectedly frozen", {
+    at: "/linux/cgroupsPath",
+    code: "cgroup",
+    hint: "it, or a cgroup above it, is paused",
+  });
+}
+
+/**
+ * Makes the directories. On failure those that were made are gone again.
+ *
+ * @returns the record with the identity of what was made, by which later commands know it again
+ */
+export function createCgroup(record: CgroupRecord): CgroupRecord {
+  if (record.driver === "none") return record;
+  const made: string[] = [];
+  try {
+    for (const directory of record.directories) {
+      if (record.version === "v2") v2.enableControllers(directory);
+      if (!makeDirs(directory)) {
+        refuseProcesses(directory.path);
+        continue;
+      }
+      made.push(directory.path);
       if (directory.controllers.includes("cpuset")) v1.inheritCpuset(directory);
-      continue;
     }
-    const processes = readPids(`${directory.path}/cgroup.procs`).length;
-    if (processes > 0) {
-      throw new UserError(`container's cgroup is not empty: ${processes} process(es) found in ${directory.path}`, {
-        at: "/linux/cgroupsPath",
-        code: "cgroup",
-        hint: "choose another cgroupsPath or end those processes",
-      });
-    }
+    if (record.version === "v2" ? v2.isFrozenFromAbove(record.directories) : isFrozen(record)) throw frozen();
+    return { ...record, inode: inodeOf(record) };
+  } catch (error) {
+    for (const path of made) unlessGone(() => host.removeDir(path), undefined);
+    throw isErrno(error) ? cantMake(error) : error;
   }
-  if (isFrozen(record)) {
-    throw new UserError("container's cgroup unexpectedly frozen", { at: "/linux/cgroupsPath", code: "cgroup" });
-  }
+}
+
+function cantMake(error: KernelError): UserError {
+  return new UserError(`can't make the container's cgroup: ${error.message}`, {
+    at: "/linux/cgroupsPath",
+    code: "cgroup",
+    cause: error,
+    errno: error.errno,
+    ...(isErrno(error, Errno.EACCES, Errno.EPERM, Errno.EROFS)
+      ? { hint: "have a cgroup delegated to this user, or use --cgroup-manager disabled" }
+      : {}),
+  });
 }
 
 /**
@@ -84,43 +131,18 @@ export function setFrozen(record: CgroupRecord, frozen: boolean): void {
   else v1.setFrozen(record.directories, frozen);
 }
 
-/** All processes of the cgroup and its sub-cgroups, as pids in our namespace. */
+/** All processes of the cgroup and its sub-cgroups, as pids in our namespace. None when the cgroup isn't ours. */
 export function listPids(record: CgroupRecord): readonly number[] {
   const directory = processDirectory(record);
-  return directory === undefined ? [] : unlessGone(() => pidsBelow(directory.path), []);
+  if (directory === undefined || record.driver === "none") return [];
+  if (record.inode !== undefined && inodeOf(record) !== record.inode) return [];
+  return unlessGone(() => pidsBelow(directory.path), []);
 }
 
-/**
- * Sends a signal to every process of the cgroup. With SIGKILL nothing is left afterwards: cgroup.kill where the kernel
- * has it, else freeze, signal, thaw, until it is empty (at most 10 s).
- */
-export function killAll(record: CgroupRecord, signal: number): void {
-  if (record.driver === "none") return;
-  const SIGKILL = 9;
-  if (signal !== SIGKILL) {
-    signalEach(record, signal);
-    return;
-  }
-  const deadline = host.monotonic() + 10e9;
-  for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
-    if (record.version === "v1" || !v2.killCgroup(record.directories)) signalEach(record, SIGKILL);
-    if (listPids(record).length === 0 || host.monotonic() > deadline) return;
-    host.poll([], wait);
-  }
-}
-
-function signalEach(record: CgroupRecord, signal: number): void {
-  const frozen = isFrozen(record);
-  try {
-    if (!frozen) unlessGone(() => setFrozen(record, true), undefined);
-    for (const pid of listPids(record)) {
-      // 0 stands for a process of another pid namespace: it can't be named from here
-      if (pid > 0) unlessGone(() => host.kill(pid, signal), undefined);
-    }
-  } finally {
-    // what was paused stays paused, but a killed process dies only when it is thawed (v1)
-    if (!frozen || signal === 9) unlessGone(() => setFrozen(record, false), undefined);
-  }
+/** Names the cgroup for good: another one at the same path has another inode. undefined when it is gone. */
+function inodeOf(record: CgroupRecord): number | undefined {
+  const directory = processDirectory(record);
+  return directory && host.stat(directory.path, false)?.[5];
 }
 
 /** How often the kernel has killed for memory in this cgroup; 0 where that can't be known. */
@@ -160,7 +182,7 @@ function removeDirs(path: string): void {
       if (!isErrno(error, Errno.EBUSY) || host.monotonic() > deadline) throw error;
     }
     for (const child of unlessGone(() => subgroups(path), [])) removeDirs(child);
-    host.poll([], Math.min(wait, 100));
+    waitBriefly(Math.min(wait, 100));
   }
 }
 
@@ -168,27 +190,6 @@ function removeDirs(path: string): void {
 function processDirectory(record: CgroupRecord): CgroupDirectory | undefined {
   if (record.driver === "none") return undefined;
   return record.directories.find((entry) => entry.controllers.includes("freezer")) ?? record.directories[0];
-}
-
-function pidsBelow(path: string): readonly number[] {
-  const pids = [...readPids(`${path}/cgroup.procs`)];
-  for (const child of subgroups(path)) pids.push(...unlessGone(() => pidsBelow(child), []));
-  return pids;
-}
-
-function subgroups(path: string): readonly string[] {
-  return host
-    .listDir(path)
-    .map((name) => `${path}/${name}`)
-    .filter((child) => host.stat(child, false)?.[0] === "directory");
-}
-
-function readPids(file: string): readonly number[] {
-  const text = host.readText(file, 16 << 20);
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map(Number);
 }
 
 /** Makes the directory with its parents; false when it existed. */
@@ -203,14 +204,4 @@ function makeDirs(directory: CgroupDirectory): boolean {
   const parent = { ...directory, path: directory.path.slice(0, directory.path.lastIndexOf("/")) };
   if (makeDirs(parent) && directory.controllers.includes("cpuset")) v1.inheritCpuset(parent);
   return makeDirs(directory);
-}
-
-/** What `read` gives, or `otherwise` when the cgroup or process has vanished meanwhile. */
-function unlessGone<T>(read: () => T, otherwise: T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (isErrno(error, Errno.ENOENT, Errno.ENODEV, Errno.ESRCH)) return otherwise;
-    throw error;
-  }
 }

@@ -40,7 +40,9 @@ export function watchOom(record: CgroupRecord): OomWatch | undefined {
     host.noticed(fd);
     const kills = oomKills(record) - killsBefore;
     const now = levels(directory, reached);
-    const level = now.find(({ path, count }) => count > (before.find((old) => old.path === path)?.count ?? count));
+    const risen = ({ path, count }: Level): boolean =>
+      count > (before.find((old) => old.path === path)?.count ?? count);
+    const level = now.find(risen) ?? now.find(({ path }) => isFull(path));
     if (kills <= 0 && !(record.version === "v1" && isStuck(directory))) return undefined;
     killsBefore += kills;
     before = now;
@@ -55,9 +57,26 @@ export function watchOom(record: CgroupRecord): OomWatch | undefined {
  * exactly for OOMs on v2; on v1 also when reclaiming helped, so there it is the best guess.
  */
 const marks = {
-  v1: { notice: "memory.oom_control", reached: { file: "memory.failcnt", key: undefined } },
-  v2: { notice: "memory.events", reached: { file: "memory.events.local", key: "oom" } },
+  v1: { notice: "memory.oom_control", reached: countFailures },
+  v2: { notice: "memory.events", reached: countOoms },
 } as const;
+
+function countFailures(path: string): bigint {
+  return BigInt(readCount(`${path}/memory.failcnt`)) + BigInt(readCount(`${path}/memory.memsw.failcnt`));
+}
+
+/**
+ * v1, whether memory and swap together have been at their limit, give or take some pages. Where both limits are the
+ * same this one is the first to stop, and Linux 6.18 doesn't count that in any failcnt.
+ */
+function isFull(path: string): boolean {
+  const limit = BigInt(readCount(`${path}/memory.memsw.limit_in_bytes`));
+  return limit > 0n && limit - BigInt(readCount(`${path}/memory.memsw.max_usage_in_bytes`)) <= 65536n;
+}
+
+function countOoms(path: string): bigint {
+  return BigInt(parseKeyed(readIfThere(`${path}/memory.events.local`) ?? "").get("oom") ?? 0);
+}
 
 interface Level {
   readonly path: string;
@@ -65,13 +84,10 @@ interface Level {
 }
 
 /** The container's cgroup and those above it, with how often their own limit was reached. */
-function levels(directory: CgroupDirectory, reached: (typeof marks)["v1" | "v2"]["reached"]): readonly Level[] {
+function levels(directory: CgroupDirectory, reached: (path: string) => bigint): readonly Level[] {
   const list: Level[] = [];
   for (let path = directory.path; path.length >= directory.mount.length; path = path.slice(0, path.lastIndexOf("/"))) {
-    const file = `${path}/${reached.file}`;
-    const count =
-      reached.key === undefined ? readCount(file) : (parseKeyed(readIfThere(file) ?? "").get(reached.key) ?? 0);
-    list.push({ path, count: BigInt(count) });
+    list.push({ path, count: reached(path) });
   }
   return list;
 }

@@ -17,7 +17,13 @@ export interface CgroupDirectory {
 /** A container's cgroup as saved in its state. */
 export type CgroupRecord =
   | { readonly driver: "none" }
-  | { readonly driver: "cgroupfs"; readonly version: "v1" | "v2"; readonly directories: readonly CgroupDirectory[] };
+  | {
+      readonly driver: "cgroupfs";
+      readonly version: "v1" | "v2";
+      readonly directories: readonly CgroupDirectory[];
+      /** Of the directory whose processes are the container's; known once it is made */
+      readonly inode?: number | undefined;
+    };
 
 /** What there is of cgroup managers, for `features`. */
 export const cgroupManagers = { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true } as const;
@@ -68,6 +74,13 @@ function directory(
       at,
       code: "cgroup",
       hint: "give an absolute cgroupsPath",
+    });
+  }
+  if (relative.length === 0) {
+    throw new UserError(`cgroupsPath "${wanted}" is the root of the hierarchy, which can't be a container's`, {
+      at,
+      code: "cgroup",
+      hint: "name a cgroup below it",
     });
   }
   return { controllers, name, mount, path: [mount, ...relative].join("/") };

@@ -137,5 +137,6 @@ export function setFrozen(directories: readonly CgroupDirectory[], frozen: boole
   if (frozen) host.writeText(file, "THAWED");
   throw new UserError(`timeout reached waiting for the cgroup ${directory.path} to become ${state}`, {
     code: "timeout",
+    ...(frozen ? {} : { hint: "a cgroup above it may be frozen" }),
   });
 }

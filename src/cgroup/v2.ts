@@ -155,6 +155,11 @@ export function isFrozen(directories: readonly CgroupDirectory[]): boolean {
   return host.readText(`${only(directories).path}/cgroup.freeze`, 64).trim() === "1";
 }
 
+/** Whether processes of a new cgroup would stand still, because one above it is frozen. */
+export function isFrozenFromAbove(directories: readonly CgroupDirectory[]): boolean {
+  return host.readText(`${only(directories).path}/cgroup.events`, 4096).includes("frozen 1");
+}
+
 /** Writes cgroup.freeze and waits, at most 10 s, until cgroup.events tells that it has happened. */
 export function setFrozen(directories: readonly CgroupDirectory[], frozen: boolean): void {
   const { path } = only(directories);

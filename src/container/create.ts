@@ -9,7 +9,8 @@
 //   6 state.json, console, pid file; commit                  init may outlive us
 
 import { host } from "#host";
-import { applyResources, createCgroup, killAll, removeCgroup } from "../cgroup/manager.ts";
+import { killAll } from "../cgroup/kill.ts";
+import { applyResources, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
 import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -232,9 +233,11 @@ class Attempt {
 
   run(): Created {
     const { plan, bundle, store, lock } = this;
+    refuseForeign(this.intent.cgroup);
     writeIntent(store, this.intent);
+    const cgroup = measure("make cgroups", () => createCgroup(this.intent.cgroup));
     this.cgroupBegun = true;
-    measure("make cgroups", () => createCgroup(this.intent.cgroup));
+    this.intent = { ...this.intent, cgroup };
     measure("set limits", () =>
       applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged),
     );

@@ -1,7 +1,8 @@
 // delete: everything that a container has goes, its id last. What a crash left half made goes the same way.
 
 import { host } from "#host";
-import { killAll, removeCgroup } from "../cgroup/manager.ts";
+import { killAll } from "../cgroup/kill.ts";
+import { removeCgroup } from "../cgroup/manager.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { measure } from "../trace.ts";

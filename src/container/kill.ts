@@ -1,7 +1,8 @@
 // kill: a signal to the container's init, or with --all to every process of its cgroup.
 
 import { host } from "#host";
-import { killAll, listPids, setFrozen } from "../cgroup/manager.ts";
+import { killAll } from "../cgroup/kill.ts";
+import { listPids, setFrozen } from "../cgroup/manager.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { openInit } from "./status.ts";
 import { load, type Store } from "./store.ts";

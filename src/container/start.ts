@@ -5,7 +5,7 @@
 // still tell before that (a failed startContainer hook) it writes there.
 
 import { host } from "#host";
-import { killAll } from "../cgroup/manager.ts";
+import { killAll } from "../cgroup/kill.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { afterStartFailure } from "./failure.ts";
