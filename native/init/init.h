@@ -157,6 +157,9 @@ struct attributes {
 /* A new file system of a type, ready to attach. options: "key" or "key=value"; mode: octal for mode=, NULL for none. */
 int make_filesystem(const char *type, const char *source, struct plan_strs options, const char *mode, uint64_t attr,
 		    struct failure *why);
+/* Whether an option is longer than what fsconfig(2) takes; and the way for those (classic.c), onto target and off again. */
+int options_too_long(struct plan_strs options);
+int make_filesystem_by_page(struct init *in, const struct op_mount *op, int target, struct failure *why);
 /* Sets attributes on a detached mount. Without mount_setattr(2) *later is set: set_attributes_late must follow. */
 int set_attributes(int mount, const struct attributes *attr, int *later, struct failure *why);
 /* Sets attributes on an attached mount by remounting, for kernels before 5.12. */

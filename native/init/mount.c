@@ -167,9 +167,12 @@ static int mount_one(struct init *in, const struct op_mount *op, struct failure 
 	if ((op->flags & PLAN_MOUNT_NO_SYMLINKS) != 0 && !S_ISDIR(st.st_mode))
 		return FAIL(why, ENOTDIR, "openat2", "\"", op->path.ptr, "\": must be mounted on ordinary directory");
 	octal(mode, st.st_mode);
-	mount = make_filesystem(op->type.ptr, op->source.ptr, op->options,
-				(op->flags & PLAN_MOUNT_INHERIT_MODE) != 0 && !created ? mode : NULL,
-				copies ? op->attr & ~(uint64_t)KERNEL_ATTR_RDONLY : op->attr, why);
+	if (options_too_long(op->options))
+		mount = make_filesystem_by_page(in, op, target, why);
+	else
+		mount = make_filesystem(op->type.ptr, op->source.ptr, op->options,
+					(op->flags & PLAN_MOUNT_INHERIT_MODE) != 0 && !created ? mode : NULL,
+					copies ? op->attr & ~(uint64_t)KERNEL_ATTR_RDONLY : op->attr, why);
 	if (mount < 0 && (op->flags & PLAN_MOUNT_BIND_FALLBACK) != 0 && (why->err == EPERM || why->err == EBUSY)) {
 		mount = bind_instead(op, why);
 		attr.set = op->attr;

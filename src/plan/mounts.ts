@@ -115,7 +115,7 @@ const unlabelled = new Set(["proc", "sysfs", "mqueue"]);
 function planFileSystem({ config, mount, options, at, path, now, later }: Context): void {
   const type = mount.type ?? "";
   if (type === "") throw new UserError(`the mount on "${mount.destination}" needs a type, or the option bind`, { at });
-  const data = [...options.data];
+  const data = type === "overlay" ? splitLayers(options.data) : [...options.data];
   const label = config.linux?.mountLabel;
   if (label && !unlabelled.has(type)) data.push(`context=${label}`);
   const readonlyLater = (type === "tmpfs" || path === "/dev") && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
@@ -149,13 +149,36 @@ function planFileSystem({ config, mount, options, at, path, now, later }: Contex
   if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
 }
 
+/** As much as mount(2) takes; init uses that for a value beyond the 255 bytes of fsconfig(2). */
+const pageOfOptions = 4095;
+
 /**
- * In a user namespace the kernel gives a new sysfs only with a network namespace that belongs to it, and a new mqueue
- * only with such an ipc namespace: the host's mount is bound instead, with the same attributes.
+ * More layers of an overlay than fit into one page are given one by one, which kernels know since 6.7. Layers are
+ * separated by ":", from data-only ones by "::"; a backslash takes the meaning from what follows.
+ */
+function splitLayers(words: readonly string[]): string[] {
+  if (words.join(",").length <= pageOfOptions) return [...words];
+  return words.flatMap((word) => {
+    if (!word.startsWith("lowerdir=")) return [word];
+    const [layers = "", ...dataOnly] = word.slice("lowerdir=".length).split("::");
+    const each = (text: string): readonly string[] =>
+      (text.match(/(?:[^:\\]|\\.)+/g) ?? []).map((layer) => layer.replace(/\\(.)/g, "$1"));
+    return [
+      ...each(layers).map((layer) => `lowerdir+=${layer}`),
+      ...dataOnly.flatMap(each).map((layer) => `datadir+=${layer}`),
+    ];
+  });
+}
+
+/**
+ * In a user namespace the kernel gives a new sysfs only with a network namespace that belongs to it, a new mqueue only
+ * with such an ipc namespace, a new proc only with such a pid namespace: the host's mount is bound instead, with the
+ * same attributes. That of proc only where the host's processes are what the container is to see.
  */
 function fallbackSource(config: Config, type: string): string | undefined {
   if (!hasNamespace(config, "user")) return undefined;
   if (type === "sysfs" && !hasNewNamespace(config, "network")) return "/sys";
+  if (type === "proc" && !hasNamespace(config, "pid")) return "/proc";
   if (type === "mqueue" && !hasNewNamespace(config, "ipc")) return "/dev/mqueue";
   return undefined;
 }
