@@ -11,13 +11,21 @@ import type { WriteFile } from "./journal.ts";
 import type { CgroupDirectory } from "./record.ts";
 import { type CgroupWrite, writesV1 } from "./resources.ts";
 
-/** A new cpuset has no CPUs and no memory nodes, and takes no process until it has: the parent's are copied. */
+/**
+ * A new cpuset has no CPUs and no memory nodes, and takes no process until it has: the parent's are copied. Where
+ * somebody has left a parent empty, it gets those of its own parent first.
+ */
 export function inheritCpuset(directory: CgroupDirectory): void {
-  const parent = directory.path.slice(0, directory.path.lastIndexOf("/"));
+  const parent = { ...directory, path: directory.path.slice(0, directory.path.lastIndexOf("/")) };
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-    if (host.readText(`${directory.path}/${file}`, 65536).trim() !== "") continue;
-    host.writeText(`${directory.path}/${file}`, host.readText(`${parent}/${file}`, 65536).trim());
+    if (readList(directory, file) !== "") continue;
+    if (readList(parent, file) === "" && parent.path.length > directory.mount.length) inheritCpuset(parent);
+    host.writeText(`${directory.path}/${file}`, readList(parent, file));
   }
+}
+
+function readList({ path }: CgroupDirectory, file: string): string {
+  return host.readText(`${path}/${file}`, 65536).trim();
 }
 
 /**

@@ -9,6 +9,7 @@
 //   6 state.json, console, pid file; commit                  init may outlive us
 
 import { host } from "#host";
+import { delegate } from "../cgroup/delegate.ts";
 import { killAll } from "../cgroup/kill.ts";
 import { applyResources, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
 import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
@@ -241,6 +242,7 @@ class Attempt {
     measure("set limits", () =>
       applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged),
     );
+    delegate(cgroup, bundle.config);
     const init = this.launch();
     converse(init, plan, this.intent.cgroup, {
       sync: (point) => this.atSync(point),
