@@ -158,8 +158,9 @@ describeRuntimes(
     const targets: [string, (victim: string) => string][] = [
       ["an absolute link to a host directory", (victim) => victim],
       ["a relative link out of the rootfs", () => "../../victim"],
-      ["a link to /", () => "/"],
     ];
+    // Not for the peers that have the hole: they would populate the machine's own root directory.
+    if (runtime.ours) targets.push(["a link to /", () => "/"]);
     for (const [what, target] of targets) {
       red({ runc: "populates the victim (CVE-2026-41579)", crun: "populates the victim (CVE-2026-47766)" })(
         `/dev is ${what} (V08)`,
@@ -175,8 +176,6 @@ describeRuntimes(
           });
           await box.call(["run", "--bundle", bundle, box.newId()]);
           expect(listing(victim)).toBe(before);
-          // A link to / is inside the rootfs for us; there is no host directory to look at, so the peers' proof is another.
-          if (what === "a link to /" && !runtime.ours) throw new Error("not a host directory");
           expect(readFileSync(join(victim, "ptmx"), "utf8")).toBe("precious");
         },
       );
