@@ -133,7 +133,7 @@ int open_regular(struct init *in, const char *path)
 static void reset_coredump_filter(struct init *in)
 {
 	static const char usual[] = "0x33";
-	_scoped int fd = proc_open(in, "thread-self/coredump_filter", O_WRONLY);
+	_scoped int fd = proc_open(in, "self/coredump_filter", O_WRONLY);
 
 	/* not ours to write in a foreign user namespace: then it stays what it is, which harms nobody */
 	if (fd >= 0 && write(fd, usual, sizeof(usual) - 1) < 0)

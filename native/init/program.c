@@ -85,30 +85,29 @@ int run_program(struct init *in, const struct op_program *op, struct failure *wh
 	return FAIL(why, errno, "exec", "\"", name, "\"");
 }
 
-/* Moves a descriptor out of the way of the preserved ones. */
-static int move_up(int *fd, int least)
+/*
+ * Moves a channel out of the way of the preserved descriptors. A small RLIMIT_NOFILE leaves no number for it: then it is
+ * given up, and a failure is told on standard error.
+ */
+static void make_room(int *fd, int first)
 {
 	int moved;
 
-	if (*fd < 0)
-		return 0;
-	moved = fcntl(*fd, F_DUPFD_CLOEXEC, least);
-	if (moved < 0)
-		return -1;
+	if (*fd < 0 || *fd >= first)
+		return;
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, first);
 	close_fd(fd);
 	*fd = moved;
-	return 0;
 }
 
 /* Descriptors 0-2, then the preserved ones from 3 on, then nothing but the two channels, which execve closes. */
 static int arrange_descriptors(struct init *in)
 {
-	int least = PLAN_FIRST_SLOT + (int)in->plan.slots;
 	int count = (int)in->preserve_count;
 	unsigned int first = 3 + in->preserve_count, last;
 
-	if (move_up(&in->control, least) < 0 || move_up(&in->status, least) < 0)
-		return -1;
+	make_room(&in->control, (int)first);
+	make_room(&in->status, (int)first);
 	for (int i = 0; i < count; i++)
 		if (dup2(slot_fd(in->preserve_first) + i, 3 + i) < 0)
 			return -1;
