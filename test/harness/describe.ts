@@ -17,7 +17,7 @@ export interface Tools {
   readonly runtime: Runtime;
   readonly test: RuntimeTest;
   /** For a runtime that is known to behave otherwise: the test is skipped there and its name says why. */
-  differs(reasons: Reasons): (name: string, body: (fixtures: Fixtures) => Promise<void>) => void;
+  differs(reasons: Reasons): (name: string, body: (fixtures: Fixtures) => Promise<void>, timeout?: number) => void;
   /**
    * For a hole that a peer is known to have: there the test has to FAIL, which proves that the checker sees the hole.
    */
@@ -59,9 +59,9 @@ export function describeRuntimes(
 }
 
 function differs(test: RuntimeTest, runtime: Runtime): Tools["differs"] {
-  return (reasons) => (name, body) => {
+  return (reasons) => (name, body, timeout) => {
     const reason = reasons[runtime.name];
-    if (reason === undefined) test(name, body);
+    if (reason === undefined) test(name, body, timeout);
     else test.skip(`${name} [${runtime.name}: ${reason}]`, body);
   };
 }

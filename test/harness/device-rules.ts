@@ -22,7 +22,7 @@ interface Rule {
 
 const denyAll: Rule = { allow: false, access: "rwm" };
 
-/** 1:11 is kmsg, 1:1 mem, 7:* loop devices, 5:1 console: none of them is among the built-in ones. */
+/** 1:11 is kmsg, 1:2 nothing any more, 7:* loop devices, 5:1 console: none of them is among the built-in ones. */
 export const ruleCases: readonly RuleCase[] = [
   { name: "no rules", rules: [] },
   { name: "deny all", rules: [denyAll] },
@@ -82,14 +82,14 @@ export const ruleCases: readonly RuleCase[] = [
   {
     name: "allow all but writing to a major",
     rules: [
-      { allow: true, type: "a" },
+      { allow: true, type: "a", access: "rwm" },
       { allow: false, type: "b", major: 7, access: "w" },
     ],
   },
   {
     name: "allow all but char devices",
     rules: [
-      { allow: true, type: "a" },
+      { allow: true, type: "a", access: "rwm" },
       { allow: false, type: "c", access: "rwm" },
     ],
   },
@@ -120,18 +120,21 @@ export interface Question {
   readonly access: string;
 }
 
+/** What every case is about. */
+export const devices = [
+  ["c", 1, 3],
+  ["c", 1, 11],
+  ["c", 1, 2],
+  ["c", 5, 1],
+  ["b", 7, 0],
+  ["b", 7, 1],
+  ["b", 1, 11],
+] as const;
+
 /** What is asked in every case. */
-export const questions: readonly Question[] = (
-  [
-    ["c", 1, 3],
-    ["c", 1, 11],
-    ["c", 1, 1],
-    ["c", 5, 1],
-    ["b", 7, 0],
-    ["b", 7, 1],
-    ["b", 1, 11],
-  ] as const
-).flatMap(([type, major, minor]) => ["r", "w", "rw", "m"].map((access) => ({ type, major, minor, access })));
+export const questions: readonly Question[] = devices.flatMap(([type, major, minor]) =>
+  ["m", "r", "w", "rw"].map((access) => ({ type, major, minor, access })),
+);
 
 export function questionText({ type, major, minor, access }: Question): string {
   return `${type} ${major}:${minor} ${access}`;

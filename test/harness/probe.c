@@ -557,6 +557,39 @@ static void verb_mknod(int argc, char **argv)
 	unlink(argv[0]);
 }
 
+/*
+ * devices TYPE:MAJOR:MINOR ...: makes each node below /tmp and opens it in three ways: an object with "TYPE MAJOR:MINOR
+ * ACCESS" for a key and the outcome as value, for access m, r, w and rw.
+ */
+static void verb_devices(int argc, char **argv)
+{
+	static const struct { const char *name; int flags; } ways[] = {
+		{ "r", O_RDONLY }, { "w", O_WRONLY }, { "rw", O_RDWR },
+	};
+	int n = 0;
+
+	putchar('{');
+	for (int i = 0; i < argc; i++) {
+		unsigned major, minor;
+		char type, name[64];
+
+		if (sscanf(argv[i], "%c:%u:%u", &type, &major, &minor) != 3)
+			continue;
+		int made = mknod("/tmp/device", (type == 'b' ? S_IFBLK : S_IFCHR) | 0600, makedev(major, minor));
+		snprintf(name, sizeof name, "%c %u:%u m", type, major, minor);
+		key(name, &n), outcome(made);
+		for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+			int fd = open("/tmp/device", ways[way].flags | O_NONBLOCK | O_NOCTTY);
+			snprintf(name, sizeof name, "%c %u:%u %s", type, major, minor, ways[way].name);
+			key(name, &n), outcome(fd);
+			if (fd >= 0)
+				close(fd);
+		}
+		unlink("/tmp/device");
+	}
+	putchar('}');
+}
+
 /* Runs each file and answers "ok" (it ran) or why not: shows noexec. */
 static void verb_exec(int argc, char **argv)
 {
@@ -684,7 +717,8 @@ static const struct { const char *name; void (*answer)(int argc, char **argv); }
 	{ "tty", verb_tty }, { "ctty", verb_ctty }, { "fds", verb_fds }, { "ns", verb_ns }, { "net", verb_net },
 	{ "keyring", verb_keyring }, { "stat", verb_stat }, { "statfs", verb_statfs }, { "read", verb_read },
 	{ "mounts", verb_mounts }, { "ls", verb_ls }, { "open", verb_open }, { "openrw", verb_openrw },
-	{ "creat", verb_creat }, { "write", verb_write }, { "mknod", verb_mknod }, { "exec", verb_exec },
+	{ "creat", verb_creat }, { "write", verb_write }, { "mknod", verb_mknod }, { "devices", verb_devices },
+	{ "exec", verb_exec },
 	{ "mount", verb_mount }, { "sethostname", verb_sethostname }, { "tiocsti", verb_tiocsti },
 	{ "forks", verb_forks }, { "alloc", verb_alloc }, { "trap", verb_trap }, { "hold", verb_hold },
 	{ "exit", verb_exit },

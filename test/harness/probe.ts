@@ -68,6 +68,7 @@ export interface Report {
   readonly creat: Record<string, string>;
   readonly write: string;
   readonly mknod: { readonly mknod: string; readonly open: string };
+  readonly devices: Record<string, string>;
   readonly exec: Record<string, string>;
   readonly mount: string;
   readonly sethostname: string;

@@ -264,7 +264,7 @@ describeRuntimes("console", ({ test, differs, runtime }) => {
     ]);
   });
 
-  differs({ runc: "1.1 passes whatever it opened there" })(
+  differs({ runc: "1.1 passes whatever it opened there", node: "Node's own descriptors look like the caller's" })(
     "--preserve-fds of one that isn't open is an error that names it",
     async ({ box }) => {
       const bundle = box.bundle(probeArgs("fds"));

@@ -1,7 +1,8 @@
 /** Who the program is and what it may: user, groups, capabilities, limits, environment, and what it must not inherit. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { run } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { describeRuntimes } from "../harness/describe.ts";
 import { compile } from "../harness/paths.ts";
@@ -43,7 +44,6 @@ describeRuntimes("process", ({ test, differs, red, runtime }) => {
       "--",
       ...box.argv("run", "--bundle", box.bundle(probeArgs("ids")), box.newId()),
     ];
-    const { run } = await import("../harness/command.ts");
     expect(parseReport((await run(argv, { env: box.environment })).stdout).ids.groups).not.toContain(77);
   });
 
@@ -328,7 +328,6 @@ describeRuntimes("process", ({ test, differs, red, runtime }) => {
   ];
 
   async function careless(box: import("../harness/box.ts").Box, options: readonly string[], ...questions: Question[]) {
-    const { run } = await import("../harness/command.ts");
     const bundle = box.bundle(probeArgs(...questions));
     const argv = [
       compile("test/harness/caller.c"),
@@ -369,7 +368,6 @@ describeRuntimes("process", ({ test, differs, red, runtime }) => {
   });
 
   test("closed 0, 1, 2 of the caller do no harm", async ({ box }) => {
-    const { run } = await import("../harness/command.ts");
     const bundle = box.bundle(["/bin/sh", "-c", "/probe fds > /tmp/answer"]);
     const argv = [
       compile("test/harness/caller.c"),
@@ -394,7 +392,6 @@ describeRuntimes("process", ({ test, differs, red, runtime }) => {
   const door = ["--open", "/", "9", "--open", "/", "57"];
   for (const cwd of ["/proc/self/fd/9", "/proc/self/fd/57", "/link"]) {
     red({ crun: "1.8.1 lists the host's root" })(`a cwd of ${cwd} isn't the host's root (V03)`, async ({ box }) => {
-      const { run } = await import("../harness/command.ts");
       const bundle = box.bundle(["/bin/busybox", "ls", "/proc/self/cwd/"], {
         config: (config) => {
           config.process.cwd = cwd;
@@ -413,9 +410,9 @@ describeRuntimes("process", ({ test, differs, red, runtime }) => {
   red({ crun: "1.8.1 runs the host's program" })(
     "a program named through the caller's descriptor doesn't run (V03)",
     async ({ box }) => {
-      const { run } = await import("../harness/command.ts");
       const bundle = box.bundle(["/proc/self/fd/10", "ids"]);
-      const probe = compile("test/harness/probe.c");
+      const probe = box.path("probe"); // a copy: it's opened for writing, too
+      copyFileSync(compile("test/harness/probe.c"), probe);
       const result = await run(
         [
           compile("test/harness/caller.c"),
