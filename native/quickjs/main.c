@@ -186,10 +186,13 @@ static void prepare(void)
 	heap_roots->context = ctx;
 }
 
-/* Chunks that would make the image larger and are hardly ever needed: they are loaded when they are imported. */
+/*
+ * Modules that would make the image larger and are hardly ever needed: they are loaded when they are imported. What
+ * several modules share ("chunk-") comes with the first of them that is loaded.
+ */
 static bool is_seldom_needed(const char *name)
 {
-	static const char *const seldom[] = { "explain-", "help-" };
+	static const char *const seldom[] = { "chunk-", "explain-", "features-", "help-", "systemd-", "validate-" };
 	for (size_t i = 0; i < sizeof(seldom) / sizeof(seldom[0]); i++) {
 		if (strncmp(name, seldom[i], strlen(seldom[i])) == 0)
 			return true;
