@@ -57,7 +57,7 @@ export function numbersOf(arch: string): ReadonlyMap<string, number> {
 export function differences(
   profile: LinuxSeccomp,
   machine: Machine,
-  except: (name: string) => boolean = () => false,
+  except: (name: string, arch: string) => boolean = () => false,
 ): Difference[] {
   const theirs = oracle(profile, machine);
   const ours = compileUnlessContradicting(profile, machine, theirs.refused);
@@ -68,7 +68,7 @@ export function differences(
   const runOurs = interpreter(ours);
   const runTheirs = interpreter(theirs.program);
   for (const call of callsFor(profile, machine)) {
-    if (call.name !== undefined && (refused.has(call.name) || except(call.name))) continue;
+    if (call.name !== undefined && (refused.has(call.name) || except(call.name, call.arch))) continue;
     const mine = runOurs(call).value;
     const reference = isNew(call) ? ENOSYS : runTheirs(call).value;
     if (mine !== reference) found.push({ ...call, ours: mine.toString(16), theirs: reference.toString(16) });

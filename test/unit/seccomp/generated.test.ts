@@ -62,22 +62,25 @@ const options = { seed: 20260101, numRuns: 60 };
 
 /**
  * Calls for which libseccomp 2.5 doesn't do what the rules say. When two rules look at the same argument and not both
- * ask for equality, it loses one or mixes up the 32-bit halves ("arg <= 0 or arg <= 2^32" refuses 2^31, say). When one
- * of them looks at a second argument too and that one fails, the next rule may be asked with the wrong word loaded.
+ * ask for equality, it loses one or mixes up the halves of 64-bit arguments ("arg <= 0 or arg <= 2^32" refuses 2^31,
+ * say). When one of them looks at a second argument too and that one fails, the next rule may be asked with the wrong
+ * word loaded.
  */
-function unsound({ syscalls = [] }: LinuxSeccomp): (name: string) => boolean {
-  const looks = new Map<string, boolean[]>();
-  const found = new Set<string>();
+function unsound({ syscalls = [] }: LinuxSeccomp): (name: string, arch: string) => boolean {
+  const looks = new Map<string, { readonly alone: boolean; readonly equality: boolean }[]>();
+  const wide = new Set<string>();
+  const narrow = new Set<string>();
   for (const { names: list, args = [] } of syscalls)
     for (const name of list.map(multiplexerOf))
       for (const { index, op } of args) {
-        const key = `${name} ${index}`;
         const alone = args.every((other) => other.index === index);
-        const all = [...(looks.get(key) ?? []), alone && equalities.includes(op)];
-        if (all.length > 1 && all.includes(false)) found.add(name);
-        looks.set(key, all);
+        const all = [...(looks.get(`${name} ${index}`) ?? []), { alone, equality: equalities.includes(op) }];
+        looks.set(`${name} ${index}`, all);
+        if (all.length > 1 && all.some((one) => !one.alone)) narrow.add(name);
+        if (all.length > 1 && all.some((one) => !one.alone || !one.equality)) wide.add(name);
       }
-  return (name) => found.has(multiplexerOf(name));
+  return (name, arch) =>
+    (arch === "SCMP_ARCH_X86_64" || arch === "SCMP_ARCH_AARCH64" ? wide : narrow).has(multiplexerOf(name));
 }
 
 /** What rules with one action mean, read off the profile: any that matches. */
