@@ -35,7 +35,7 @@ export function delegatedTo({ linux = {}, mounts = [], process }: Config): numbe
   if (!isNew("cgroup") || !writable || process?.user === undefined) return undefined;
   const joinsUser = linux.namespaces?.some(({ type, path }) => type === "user" && path) ?? false;
   if (joinsUser) return undefined;
-  return isNew("user") ? hostId(process.user.uid, linux.uidMappings ?? []) : process.user.uid;
+  return isNew("user") ? hostId(process.user.uid ?? 0, linux.uidMappings ?? []) : (process.user.uid ?? 0);
 }
 
 function hostId(id: number, mappings: readonly IdMapping[]): number | undefined {
