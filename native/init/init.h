@@ -182,6 +182,8 @@ void rearm(const struct init *in);
 void drop_inherited_capabilities(void);
 /* All signals at their default, none blocked. */
 void reset_signals(void);
+/* Those that end a wait for the start at their default. */
+void reset_wait_signals(const struct init *in);
 /* Closes all descriptors from first on. */
 int close_from(unsigned int first, unsigned int last);
 /* Whether an operation after the present one uses this slot. */

@@ -20,15 +20,22 @@
  */
 static int target_of(struct init *in, const char *path)
 {
-	int root = root_fd(in);
+	int root = root_fd(in), from = -1;
+	const char *rest = path;
 
 	if (root < 0)
 		return -1;
-	if (strncmp(path, "/proc/", 6) == 0 && in->mounted_proc >= 0)
-		return resolve(in->mounted_proc, path + 6 + strspn(path + 6, "/"), RESOLVE_BELOW, NULL);
-	if (strncmp(path, "/sys/", 5) == 0 && in->mounted_sys >= 0)
-		return resolve(in->mounted_sys, path + 5 + strspn(path + 5, "/"), RESOLVE_BELOW, NULL);
-	return resolve(root, path, 0, NULL);
+	if (strncmp(path, "/proc/", 6) == 0) {
+		from = in->mounted_proc;
+		rest = path + 6;
+	} else if (strncmp(path, "/sys/", 5) == 0) {
+		from = in->mounted_sys;
+		rest = path + 5;
+	}
+	if (from < 0)
+		return resolve(root, path, 0, NULL);
+	rest += strspn(rest, "/");
+	return resolve(from, rest[0] == 0 ? "." : rest, RESOLVE_BELOW, NULL);
 }
 
 int run_readonly_path(struct init *in, const struct op_readonly_path *op, struct failure *why)

@@ -132,8 +132,7 @@ int run_exec(struct init *in, const struct op_exec *op, struct failure *why)
 		return FAIL(why, EINVAL, "plan", "exec needs program before it");
 	if (arrange_descriptors(in) < 0)
 		return FAIL(why, errno, "close_range", "descriptors");
-	reset_signals();
-	umask(in->umask);
+	reset_wait_signals(in);
 	syscall(SYS_execve, in->program, in->args, in->env != NULL ? in->env : no_env);
 	return explain_exec(in->program, errno, why);
 }

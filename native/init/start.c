@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "kernel.h"
 
@@ -53,6 +54,7 @@ int run_commit(struct init *in, const struct op_commit *op, struct failure *why)
 	if (in->times != NULL)
 		message_times(in);
 	let_go(in);
+	umask(in->umask); /* nothing is made from here on; and a filter may not know the call */
 	/* before the runtime's go, after which it may end at once: until then the end of the socket's file is enough */
 	prctl(PR_SET_PDEATHSIG, 0);
 	message_send(in, MESSAGE_REACHED, 0, "", "", -1);
@@ -61,6 +63,15 @@ int run_commit(struct init *in, const struct op_commit *op, struct failure *why)
 	if (!op->keep)
 		close_fd(&in->control);
 	return 0;
+}
+
+/* Only now: a filter may not know rt_sigaction(2), which is needed only by those who waited. */
+void reset_wait_signals(const struct init *in)
+{
+	if (in->status >= 0) {
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+	}
 }
 
 static void leave_on_signal(int number)
