@@ -28,6 +28,7 @@ export default defineConfig({
       project("golden", ["test/golden/**/*.test.ts"], {}),
       project("integration", ["test/integration/**/*.test.ts"], privileged),
       project("engines", ["test/engines/**/*.test.ts"], { ...privileged, testTimeout: 120 * seconds }),
+      project("lab", ["test/lab/**/*.test.ts"], privileged),
       project("conformance", ["test/conformance/**/*.test.ts"], privileged),
     ],
   },

@@ -17,6 +17,8 @@ export interface Init {
   pidfd: number;
   /** Our end of the seqpacket pair; -1 when closed */
   socket: number;
+  /** What oomKills told before it was there: init may be killed before it says a word */
+  readonly killsBefore: number;
 }
 
 /** What the runtime does while init waits, by the operation it waits at. Each returns when init may go on. */
@@ -44,13 +46,14 @@ export function startInit(
   cgroup: CgroupRecord,
 ): Init {
   const steps = plan.steps.map(({ op }) => toWire(op));
+  const killsBefore = oomKills(cgroup);
   const directory = cloneDirectory(cgroup);
   const cgroupFd = directory === undefined ? -1 : host.open(directory, O_PATH, 0);
   try {
     const [pid, pidfd, socket] = measure("launch init", () =>
       host.launch(steps, [plan.cloneFlags, cgroupFd, slots, stdio, isTracing() ? PLAN_TRACE : 0]),
     );
-    return { pid, pidfd, socket };
+    return { pid, pidfd, socket, killsBefore };
   } finally {
     if (cgroupFd >= 0) host.close(cgroupFd);
   }
@@ -60,7 +63,7 @@ const O_PATH = 0o10000000;
 
 /** Talks until init has committed. Any failure is thrown with the step's place in config.json. */
 export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: Answers): void {
-  const killsBefore = oomKills(cgroup);
+  const { killsBefore } = init;
   for (;;) {
     const message = receive(init);
     if (message === undefined) throw initDied(init, cgroup, killsBefore);

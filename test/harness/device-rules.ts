@@ -22,37 +22,37 @@ interface Rule {
 
 const denyAll: Rule = { allow: false, access: "rwm" };
 
-/** 1:11 is kmsg, 1:2 nothing any more, 7:* loop devices, 5:1 console: none of them is among the built-in ones. */
+/** 10:229 is fuse, 10:237 loop-control, 7:* loop devices, 5:1 console: none of them is among the built-in ones. */
 export const ruleCases: readonly RuleCase[] = [
   { name: "no rules", rules: [] },
   { name: "deny all", rules: [denyAll] },
   { name: "allow all", rules: [{ allow: true, type: "a", access: "rwm" }] },
-  { name: "one device", rules: [denyAll, { allow: true, type: "c", major: 1, minor: 11, access: "rwm" }] },
-  { name: "without a first deny", rules: [{ allow: true, type: "c", major: 1, minor: 11, access: "rw" }] },
-  { name: "read only", rules: [denyAll, { allow: true, type: "c", major: 1, minor: 11, access: "r" }] },
-  { name: "write only", rules: [denyAll, { allow: true, type: "c", major: 1, minor: 11, access: "w" }] },
+  { name: "one device", rules: [denyAll, { allow: true, type: "c", major: 10, minor: 229, access: "rwm" }] },
+  { name: "without a first deny", rules: [{ allow: true, type: "c", major: 10, minor: 229, access: "rw" }] },
+  { name: "read only", rules: [denyAll, { allow: true, type: "c", major: 10, minor: 229, access: "r" }] },
+  { name: "write only", rules: [denyAll, { allow: true, type: "c", major: 10, minor: 229, access: "w" }] },
   {
     name: "read by one rule, write by another",
     rules: [
       denyAll,
-      { allow: true, type: "c", major: 1, minor: 11, access: "r" },
-      { allow: true, type: "c", major: 1, minor: 11, access: "w" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "r" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "w" },
     ],
   },
   {
     name: "read for a major, write for one of it",
     rules: [
       denyAll,
-      { allow: true, type: "c", major: 1, access: "r" },
-      { allow: true, type: "c", major: 1, minor: 11, access: "w" },
+      { allow: true, type: "c", major: 10, access: "r" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "w" },
     ],
   },
   {
     name: "overlapping wildcards",
     rules: [
       denyAll,
-      { allow: true, type: "c", major: 1, access: "r" },
-      { allow: true, type: "c", minor: 11, access: "w" },
+      { allow: true, type: "c", major: 10, access: "r" },
+      { allow: true, type: "c", minor: 229, access: "w" },
     ],
   },
   { name: "a major", rules: [denyAll, { allow: true, type: "b", major: 7, access: "rw" }] },
@@ -61,22 +61,22 @@ export const ruleCases: readonly RuleCase[] = [
     name: "allowed, then denied",
     rules: [
       denyAll,
-      { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
-      { allow: false, type: "c", major: 1, minor: 11, access: "w" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rwm" },
+      { allow: false, type: "c", major: 10, minor: 229, access: "w" },
     ],
   },
   {
     name: "denied, then allowed",
     rules: [
-      { allow: false, type: "c", major: 1, minor: 11, access: "rwm" },
-      { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
+      { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rwm" },
     ],
   },
   {
     name: "allow all but one",
     rules: [
       { allow: true, type: "a", access: "rwm" },
-      { allow: false, type: "c", major: 1, minor: 11, access: "rwm" },
+      { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
     ],
   },
   {
@@ -97,14 +97,14 @@ export const ruleCases: readonly RuleCase[] = [
     name: "a hole in a major",
     rules: [
       denyAll,
-      { allow: true, type: "c", major: 1, access: "rwm" },
-      { allow: false, type: "c", major: 1, minor: 11, access: "rwm" },
+      { allow: true, type: "c", major: 10, access: "rwm" },
+      { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
     ],
     refusedOnV1: true,
   },
   {
     name: "rules before an all-rule are forgotten",
-    rules: [{ allow: true, type: "c", major: 1, minor: 11, access: "rwm" }, denyAll],
+    rules: [{ allow: true, type: "c", major: 10, minor: 229, access: "rwm" }, denyAll],
   },
   {
     name: "built-in ones can't be denied",
@@ -123,12 +123,12 @@ export interface Question {
 /** What every case is about. */
 export const devices = [
   ["c", 1, 3],
-  ["c", 1, 11],
-  ["c", 1, 2],
+  ["c", 10, 229],
+  ["c", 10, 237],
   ["c", 5, 1],
   ["b", 7, 0],
   ["b", 7, 1],
-  ["b", 1, 11],
+  ["b", 10, 229],
 ] as const;
 
 /** What is asked in every case. */

@@ -16,7 +16,6 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t tmpfs -o mode=755 run /run
-mount -t tmpfs -o mode=1777 tmp /tmp
 ln -sf pts/ptmx /dev/ptmx
 ln -sfn /proc/self/fd /dev/fd
 ln -sf fd/0 /dev/stdin

@@ -1,0 +1,44 @@
+/**
+ * The program that runs in a guest: `node inside.mjs SUITE`. Every case gets a box, and has to leave the guest as it was.
+ * One line of JSON for each case goes to standard output, whatever else happens.
+ */
+import { Box } from "../harness/box.ts";
+import { chosenRuntimes } from "../harness/runtimes.ts";
+import type { CaseResult, LabCase } from "./cases.ts";
+import { suites } from "./suites.ts";
+
+const CASE_DEADLINE_MS = 30_000;
+
+const [name = ""] = process.argv.slice(2);
+const suite = suites[name as keyof typeof suites];
+const [runtime] = chosenRuntimes();
+if (suite === undefined || runtime === undefined) throw new Error(`no suite "${name}", or no runtime`);
+for (const labCase of suite.cases) {
+  const began = performance.now();
+  const failure = await failureOf(labCase);
+  const milliseconds = Math.round(performance.now() - began);
+  const result: CaseResult = { name: labCase.name, milliseconds, ...(failure === undefined ? {} : { failure }) };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+// a case that hangs must not keep us
+process.exit(0);
+
+async function failureOf({ run }: LabCase): Promise<string | undefined> {
+  let deadline: NodeJS.Timeout | undefined;
+  try {
+    const box = new Box(runtime as NonNullable<typeof runtime>);
+    const late = new Promise<never>((_, reject) => {
+      deadline = setTimeout(() => reject(new Error(`no end after ${CASE_DEADLINE_MS} ms`)), CASE_DEADLINE_MS);
+    });
+    try {
+      await Promise.race([run(box), late]);
+    } finally {
+      await box.close();
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  } finally {
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,10 @@
+/** The suites by name: which guest, which cases. */
+import type { Suite } from "./cases.ts";
+import { deviceCases } from "./devices.ts";
+import { fullCases } from "./full.ts";
+import { unifiedCases } from "./unified.ts";
+
+export const suites = {
+  "cgroup v2": { guest: [], cases: [...unifiedCases, ...deviceCases] },
+  "all controllers": { guest: ["--full"], cases: fullCases },
+} as const satisfies Record<string, Suite>;
