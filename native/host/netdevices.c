@@ -223,7 +223,7 @@ static int add_address(int netlink, unsigned index, const struct address *addres
 	return ask(netlink, &request);
 }
 
-/* One request moves and renames, so that there is no moment with the wrong name on either side. */
+/* One request moves and renames, so that there is no moment with the wrong name among devices it could be taken for. */
 static int move(int netlink, unsigned index, int namespace_fd, const char *name)
 {
 	struct request request;
@@ -248,7 +248,7 @@ static void number_name(int target, const char *pattern, char name[NAME_SIZE])
 	}
 }
 
-/* Everything that can fail. The step that did goes to *step. */
+/* Everything that can fail. What was tried goes to *step. */
 static int move_device(int own, int target, int namespace_fd, const char *from, char name[NAME_SIZE], const char **step)
 {
 	static struct address addresses[ADDRESSES_MAX];
@@ -259,6 +259,12 @@ static int move_device(int own, int target, int namespace_fd, const char *from, 
 	*step = "look up";
 	if (index == 0)
 		return -1;
+	/* the kernel moves first and then finds that it can't rename */
+	*step = "move";
+	if (index_of(target, name) != 0) {
+		errno = EEXIST;
+		return -1;
+	}
 	*step = "read the addresses of";
 	count = read_addresses(own, index, addresses);
 	if (count < 0)

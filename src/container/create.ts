@@ -282,7 +282,7 @@ class Attempt {
         writeIdMap(pid, "gid_map", config.linux?.gidMappings ?? []);
         return;
       case SyncPoint.timens:
-        host.writeText(`/proc/${pid}/timens_offsets`, timeOffsets(config));
+        writeTimeOffsets(pid, config);
         return;
       case SyncPoint.namespaces:
         if (pid !== this.intent.pid) this.rememberInit();
@@ -413,6 +413,20 @@ function writeIdMap(pid: number, file: "uid_map" | "gid_map", mappings: readonly
       code: "kernel",
       errno: error.errno,
       ...(error.errno === Errno.EPERM ? { hint: "these host ids are not ours to hand on" } : {}),
+    });
+  }
+}
+
+function writeTimeOffsets(pid: number, config: Config): void {
+  try {
+    host.writeText(`/proc/${pid}/timens_offsets`, timeOffsets(config));
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    throw new UserError(`can't set the offsets of the time namespace: ${errnoText(error.errno)}`, {
+      at: "/linux/timeOffsets",
+      code: "kernel",
+      errno: error.errno,
+      ...(error.errno === Errno.ERANGE ? { hint: "no clock may go below 0 or near its end" } : {}),
     });
   }
 }

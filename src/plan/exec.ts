@@ -7,8 +7,12 @@ import type { CreateRequest, HostFacts } from "./facts.ts";
 import { hasNamespace, planStart } from "./namespaces.ts";
 import { type Plan, type Slot, type Step, step } from "./plan.ts";
 import { planProcess } from "./process.ts";
+import { planInitialAffinity } from "./scheduling.ts";
 
-export type ExecRequest = Pick<CreateRequest, "id" | "cgroup" | "keyring" | "preserved" | "environment" | "seccomp">;
+export type ExecRequest = Pick<
+  CreateRequest,
+  "id" | "rootfs" | "cgroup" | "keyring" | "preserved" | "environment" | "seccomp"
+>;
 
 /** Compiles the plan for a process in the container that `config` describes. */
 export function compileExec(config: Config, process: Process, facts: HostFacts, request: ExecRequest): Plan {
@@ -21,6 +25,7 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
   const at = "/linux/namespaces";
   const { before, after } = planProcess(config, process, facts, { ...request, createCwd: false });
   const steps: Step[] = [
+    ...planInitialAffinity(process.execCPUAffinity),
     ...start,
     ...(flags === 0 ? [] : [step(at, { op: "join", slot: 0, flags } as const)]),
     ...(hasNamespace(config, "pid") || hasNamespace(config, "time")
@@ -29,6 +34,8 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
     ...(hasNamespace(config, "user") ? [step(at, { op: "become_root" } as const)] : []),
     ...(request.keyring === "new" ? [step("", { op: "keyring", name: `_ses.${request.id}` } as const)] : []),
     step("", { op: "own_proc" }),
+    // a container without a mount namespace is in its root file system by chroot alone
+    ...(hasNamespace(config, "mount") ? [] : [step("/root/path", { op: "chroot", hostPath: request.rootfs } as const)]),
     ...(process.terminal === true ? [planConsole(process, false)] : []),
     ...before,
     step("", { op: "preserve", first: firstPreserved, count: request.preserved.length }),

@@ -8,9 +8,9 @@ import { honoured } from "../spec/tables/annotations.ts";
 import { capabilities, capabilityMask } from "../spec/tables/capabilities.ts";
 import { rlimitNumber } from "../spec/tables/rlimits.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
-import { hasNewNamespace } from "./namespaces.ts";
+import { hasNamespace } from "./namespaces.ts";
 import { type Step, step } from "./plan.ts";
-import { planScheduling } from "./scheduling.ts";
+import { planAffinity, planScheduling } from "./scheduling.ts";
 
 interface ProcessSteps {
   /** Up to the commit */
@@ -36,7 +36,7 @@ export function planProcess(
   const before: Step[] = [
     step("/process/user/umask", { op: "umask", mask: process.user?.umask ?? 0o022 }),
     ...(late ? [step("/process/noNewPrivileges", { op: "no_new_privs" } as const)] : []),
-    step("", { op: "affinity", cpus: new Uint8Array(0) }),
+    ...planAffinity(createCwd ? undefined : process.execCPUAffinity),
     ...planScheduling(config, process),
     ...planLabels(process),
     ...(filterBeforeCommit && !late ? [filter.step] : []),
@@ -89,8 +89,8 @@ const all = (1n << 64n) - 1n;
 /** Bounding set, groups, ids, then the other sets: exactly what the config lists; a set that is absent is empty. */
 function planIdentity(config: Config, process: Process, facts: HostFacts, uid: number, gid: number): readonly Step[] {
   const at = "/process/capabilities";
-  // in a user namespace of its own the container's root has them all
-  const granted = hasNewNamespace(config, "user") ? all : facts.capabilities;
+  // in a user namespace the container's root has them all
+  const granted = hasNamespace(config, "user") ? all : facts.capabilities;
   const set = (name: CapabilitySet): bigint => capabilityMask(process.capabilities?.[name] ?? []) & granted;
   warnUngranted(process.capabilities, granted);
   const gids = process.user?.additionalGids ?? [];

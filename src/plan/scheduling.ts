@@ -73,6 +73,27 @@ export function planScheduling(config: Config, process: Process): readonly Step[
   return steps;
 }
 
+type Affinity = Process["execCPUAffinity"];
+
+/** On which CPUs a joining process is made ready, before it enters the container's cgroup. */
+export function planInitialAffinity({ initial = "" }: NonNullable<Affinity> = {}): readonly Step[] {
+  return initial === "" ? [] : [affinityStep(initial, "initial")];
+}
+
+/**
+ * On which CPUs the process runs: on all that its cpuset has, whatever the caller's were; a joining one on those that
+ * execCPUAffinity says, or stays where it was made ready.
+ */
+export function planAffinity({ initial = "", final = "" }: NonNullable<Affinity> = {}): readonly Step[] {
+  if (final !== "") return [affinityStep(final, "final")];
+  return initial === "" ? [step("", { op: "affinity", cpus: new Uint8Array(0) })] : [];
+}
+
+function affinityStep(list: string, member: "initial" | "final"): Step {
+  const at = `/process/execCPUAffinity/${member}`;
+  return step(at, { op: "affinity", cpus: bitMask(parseList(list, at)) });
+}
+
 function schedulerStep(scheduler: Scheduler): Step {
   const flags = (scheduler.flags ?? []).reduce((bits, flag) => bits | schedulerFlags[flag], 0);
   return step("/process/scheduler", {

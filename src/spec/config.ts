@@ -5,7 +5,8 @@
 
 /**
  * A 64-bit integer, signed or not: a number while a double holds it exactly, else a BigInt. The two kinds compare
- * correctly with < and >, but not with ===, and don't add; BigInt(value) makes one kind of both.
+ * correctly with < and >, but not with ===, and don't add; BigInt(value) makes one kind of both. A negative number and a
+ * negative BigInt need that for < and >, too: quickjs-ng 0.17 gets them wrong.
  */
 export type Int64 = number | bigint;
 

@@ -54,7 +54,7 @@ export function checkTimeOffsets({ linux }: Config, { error }: Report): void {
       continue;
     }
     const { secs = 0, nanosecs = 0 } = offset;
-    if (secs > mostSeconds || secs < -mostSeconds) {
+    if (BigInt(secs) > mostSeconds || BigInt(secs) < -mostSeconds) {
       report(`${at}/${clock}/secs`, `is ${secs}, must be from -${mostSeconds} to ${mostSeconds}`);
     }
     if (nanosecs > 999_999_999) report(`${at}/${clock}/nanosecs`, `is ${nanosecs}, a whole second or more`);

@@ -89,7 +89,7 @@ describe.each(documents)("%s", (kind, document) => {
       }),
       { numRuns: 2000 },
     );
-  });
+  }, 60_000);
 });
 
 describe("numbers", () => {
