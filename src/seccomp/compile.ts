@@ -4,8 +4,8 @@
 //   a part:  load the number, find its range in a decision tree, return the range's action
 //            or, for calls with conditions on arguments, check those
 //
-// Semantics are those of runc with libseccomp (docs/seccomp.md lists the three places where we are stricter). No part
-// of this touches the machine: what matters of it, its architecture, comes in as an option.
+// Semantics are those of runc with libseccomp (docs/seccomp.md says where we differ). No part of this touches the
+// machine: what matters of it, its architecture, comes in as an option.
 import { UserError } from "../errors.ts";
 import { writeRules } from "./conditions.ts";
 import { weightsOf } from "./frequent.ts";

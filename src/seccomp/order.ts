@@ -88,14 +88,16 @@ interface Placed {
 
 /** The rules in the order they are asked, without those an earlier one always answers for. */
 function sorted(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
-  let order: readonly Placed[] = [];
+  const order: Placed[] = [];
   for (const rule of rules) {
-    const path = rule.conditions.flatMap((condition) => levels(condition, bits));
+    const path: Level[] = [];
+    for (let i = 0; i < rule.conditions.length; i++) addLevels(path, rule.conditions[i] as Condition, bits);
     const place = placeFor(rule, path, order);
-    const before = order.slice(0, place);
-    if (before.some((other) => covers(other.rule, rule))) continue;
-    const after = order.slice(place).filter((other) => !covers(rule, other.rule));
-    order = [...before, { rule, path }, ...after];
+    let answered = false;
+    for (let i = 0; i < place && !answered; i++) answered = covers((order[i] as Placed).rule, rule);
+    if (answered) continue;
+    for (let i = order.length - 1; i >= place; i--) if (covers(rule, (order[i] as Placed).rule)) order.splice(i, 1);
+    order.splice(place, 0, { rule, path });
   }
   return order.map(({ rule }) => rule);
 }
@@ -142,18 +144,29 @@ function goesBefore(one: Level, other: Level): boolean {
   return one.rank === 2 ? one.value < other.value : one.value > other.value;
 }
 
-function levels({ index, op, high, low, maskHigh, maskLow }: Condition, bits: 32 | 64): Level[] {
-  const rank = op === SCMP_CMP_LT || op === SCMP_CMP_LE ? 2 : op === SCMP_CMP_GT || op === SCMP_CMP_GE ? 1 : 3;
-  const ranged = rank !== 3;
-  const lowTest = ranged
-    ? op === SCMP_CMP_GT || op === SCMP_CMP_LE
-      ? SCMP_CMP_GT
-      : SCMP_CMP_GE
-    : op === SCMP_CMP_NE
-      ? SCMP_CMP_EQ
-      : op;
-  const lowLevel: Level = { word: 2 * index, rank, test: lowTest, value: low, mask: maskLow };
-  if (bits === 32) return [lowLevel];
-  const highTest = ranged ? SCMP_CMP_GT : op === maskedEqual ? maskedEqual : SCMP_CMP_EQ;
-  return [{ word: 2 * index + 1, rank, test: highTest, value: high, mask: maskHigh }, lowLevel];
+/** The levels of one condition: its high word, if there is one, then its low word. */
+function addLevels(path: Level[], condition: Condition, bits: 32 | 64): void {
+  const { index, op } = condition;
+  const { rank, high, low } = kinds[op] as Kind;
+  if (bits === 64)
+    path.push({ word: 2 * index + 1, rank, test: high, value: condition.high, mask: condition.maskHigh });
+  path.push({ word: 2 * index, rank, test: low, value: condition.low, mask: condition.maskLow });
 }
+
+interface Kind {
+  readonly rank: number;
+  /** What is compared on the high and on the low word */
+  readonly high: number;
+  readonly low: number;
+}
+
+/** By operator. */
+const kinds: Readonly<Record<number, Kind>> = {
+  [SCMP_CMP_EQ]: { rank: 3, high: SCMP_CMP_EQ, low: SCMP_CMP_EQ },
+  [SCMP_CMP_NE]: { rank: 3, high: SCMP_CMP_EQ, low: SCMP_CMP_EQ },
+  [maskedEqual]: { rank: 3, high: maskedEqual, low: maskedEqual },
+  [SCMP_CMP_LT]: { rank: 2, high: SCMP_CMP_GT, low: SCMP_CMP_GE },
+  [SCMP_CMP_LE]: { rank: 2, high: SCMP_CMP_GT, low: SCMP_CMP_GT },
+  [SCMP_CMP_GE]: { rank: 1, high: SCMP_CMP_GT, low: SCMP_CMP_GE },
+  [SCMP_CMP_GT]: { rank: 1, high: SCMP_CMP_GT, low: SCMP_CMP_GT },
+};

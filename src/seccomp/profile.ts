@@ -44,8 +44,6 @@ export const actions = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 } as const satisfies Readonly<Record<string, number>>;
 
-export type SeccompAction = keyof typeof actions;
-
 /** Comparisons, numbered for rules.ts; MASKED_EQ's first value is the mask. */
 export const operators = {
   SCMP_CMP_NE: 1,
@@ -56,8 +54,6 @@ export const operators = {
   SCMP_CMP_GT: 6,
   SCMP_CMP_MASKED_EQ: 7,
 } as const;
-
-export type SeccompOperator = keyof typeof operators;
 
 /** Flags of seccomp(2) a profile may ask for. */
 export const filterFlags = {
