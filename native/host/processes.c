@@ -1,17 +1,65 @@
 /* Processes by descriptor: waiting, signals, limits. A pid may be somebody else's tomorrow, a pidfd never is. */
 #include "host.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "fd.h"
 #include "kernel.h"
 #include "processes.h"
 #include "signals.h"
 
 #define MAX_SIGNAL 64
+
+/* Reads a file of procfs into buffer, as text. Returns 0, or -1 with errno. */
+static int read_proc(const char *path, char *buffer, size_t size)
+{
+	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, buffer, size - 1);
+
+	if (got < 0)
+		return -1;
+	buffer[got] = 0;
+	return 0;
+}
+
+/*
+ * "PID (NAME) STATE PPID ...": the name may hold anything, also parentheses and bytes that are no UTF-8, so the fields are
+ * counted from its last ")".
+ */
+int host_processStat(struct host_call *call)
+{
+	char path[32], text[1024], *field;
+	unsigned long long start = 0;
+	int pid;
+
+	if (arg_pid(call, 0, "pid", &pid) < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (read_proc(path, text, sizeof text) < 0) {
+		if (errno == ENOENT || errno == ESRCH)
+			return 0;
+		return host_fail(call, errno, "read", "%s", path);
+	}
+	field = strrchr(text, ')');
+	/* the state is field 3, the start time field 22 */
+	for (int skip = 3; field != NULL && skip <= 22; skip++)
+		field = strchr(field + 1, ' ');
+	if (field == NULL || sscanf(field, "%llu", &start) != 1)
+		return host_fail(call, EINVAL, "read", "%s", path);
+	call->result = hv_list(&call->arena, 2);
+	if (call->result.list.items == NULL)
+		return host_no_memory(call);
+	call->result.list.items[0] = hv_str_copy(&call->arena, strrchr(text, ')') + 2, 1);
+	call->result.list.items[1] = hv_uint(start);
+	return 0;
+}
 
 int host_openPid(struct host_call *call)
 {

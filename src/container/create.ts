@@ -33,7 +33,7 @@ import { inheritedDescriptors, type Preserved } from "./preserve.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
-import { bootId, processStat } from "./status.ts";
+import { bootId } from "./status.ts";
 import {
   type AfterStart,
   claim,
@@ -330,7 +330,7 @@ class Attempt {
   /** Writes down which process is init, before it does anything. */
   private rememberInit(): void {
     const { pid } = this.liveInit();
-    this.intent = { ...this.intent, pid, startTime: processStat(pid)?.startTime ?? 0 };
+    this.intent = { ...this.intent, pid, startTime: host.processStat(pid)?.[1] ?? 0 };
     writeIntent(this.store, this.intent);
   }
 
@@ -386,7 +386,7 @@ export function writePidFile(path: string | undefined, pid: number): void {
   }
 }
 
-function setOomScore(pid: number, score: number): void {
+export function setOomScore(pid: number, score: number): void {
   try {
     host.writeText(`/proc/${pid}/oom_score_adj`, String(score));
   } catch (error) {

@@ -47,5 +47,5 @@ export function run(store: Store, id: string, bundle: Bundle, options: RunOption
 }
 
 function stored({ intent }: Created): StoredContainer {
-  return { ...intent, phase: "created", owner: host.ids()[1] };
+  return { ...intent, phase: "created" };
 }

@@ -4,7 +4,7 @@ import { isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { ociVersion } from "../plan/hooks.ts";
 import { type Status, statusOf } from "./status.ts";
-import { listIds, load, type Store, type StoredContainer } from "./store.ts";
+import { listIds, load, ownerOf, type Store, type StoredContainer } from "./store.ts";
 
 export interface ContainerState {
   readonly ociVersion: string;
@@ -54,7 +54,7 @@ export function listContainers(
   for (const id of listIds(store, rootGiven)) {
     try {
       const container = load(store, id);
-      states.push(describe(store, container, ownerName(container.owner)));
+      states.push(describe(store, container, ownerName(ownerOf(store, id))));
     } catch (error) {
       if (error instanceof UserError && (error.code === "not-found" || error.code === "bad-id")) {
         log.debug(() => `list: ${id} is not one of ours`);

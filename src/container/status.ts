@@ -7,40 +7,19 @@ import { directoryOf, type Store, type StoredContainer } from "./store.ts";
 
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
-/** What /proc/PID/stat says (proc_pid_stat(5)); undefined when there is no such process. */
-export interface ProcessStat {
-  /** R, S, D, T, Z, X ... */
-  readonly state: string;
-  /** Clock ticks after boot */
-  readonly startTime: number;
-}
+let thisBoot: string | undefined;
 
-export function processStat(pid: number): ProcessStat | undefined {
-  let text: string;
-  try {
-    text = host.readText(`/proc/${pid}/stat`, 4096);
-  } catch (error) {
-    // the name of a process may be any bytes; such a one isn't init, whose name we chose
-    if (isErrno(error, Errno.ENOENT, Errno.ESRCH, Errno.EILSEQ)) return undefined;
-    throw error;
-  }
-  // the name, in parentheses, may itself hold parentheses and spaces
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const [state] = fields;
-  const startTime = fields[19];
-  return state === undefined || startTime === undefined ? undefined : { state, startTime: Number(startTime) };
-}
-
+/** Which boot of the machine this is. */
 export function bootId(): string {
-  return host.readText("/proc/sys/kernel/random/boot_id", 64).trim();
+  thisBoot ??= host.readText("/proc/sys/kernel/random/boot_id", 64).trim();
+  return thisBoot;
 }
 
 /** Whether the container's init lives: the same process (pid and start time, this boot), and no zombie. */
 export function isAlive(container: StoredContainer): boolean {
   if (container.pid <= 0) return false;
-  const stat = processStat(container.pid);
-  if (stat === undefined || stat.startTime !== container.startTime) return false;
-  if (stat.state === "Z" || stat.state === "X") return false;
+  const [state, startTime] = host.processStat(container.pid) ?? ["X", 0];
+  if (state === "Z" || state === "X" || startTime !== container.startTime) return false;
   return container.bootId === bootId();
 }
 

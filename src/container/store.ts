@@ -43,8 +43,6 @@ export interface AfterStart {
 
 export interface StoredContainer extends Intent {
   readonly phase: "creating" | "created";
-  /** Uid of the state directory's owner */
-  readonly owner: number;
 }
 
 export interface Store {
@@ -142,16 +140,18 @@ export function readConfig(store: Store, id: string): string {
 /** The container of this id. UserError "does not exist", or that its state can't be read. */
 export function load(store: Store, id: string): StoredContainer {
   const directory = directoryOf(store, checkId(id));
-  const stat = host.stat(directory, false);
-  if (stat?.[0] !== "directory") throw doesNotExist(id);
-  const owner = stat[2];
   const state = readRecord(`${directory}/state.json`);
-  if (state !== undefined) return { ...state, phase: "created", owner };
+  if (state !== undefined) return { ...state, phase: "created" };
   const intent = readRecord(`${directory}/intent.json`);
-  if (intent !== undefined) return { ...intent, phase: "creating", owner };
+  if (intent !== undefined) return { ...intent, phase: "creating" };
   // between its claim and its intent a container is nothing yet; a crash there leaves just the directory
-  if (host.stat(directory, false) === undefined) throw doesNotExist(id);
+  if (host.stat(directory, false)?.[0] !== "directory") throw doesNotExist(id);
   throw damaged(id, "neither state.json nor intent.json is there");
+}
+
+/** Uid of the state directory's owner; 0 when it is gone. */
+export function ownerOf(store: Store, id: string): number {
+  return host.stat(directoryOf(store, id), false)?.[2] ?? 0;
 }
 
 export function doesNotExist(id: string): UserError {
@@ -170,7 +170,7 @@ function readRecord(path: string): Intent | undefined {
   try {
     text = host.readText(path, 1 << 20);
   } catch (error) {
-    if (isErrno(error, Errno.ENOENT)) return undefined;
+    if (isErrno(error, Errno.ENOENT, Errno.ENOTDIR)) return undefined;
     throw error;
   }
   const id = path.slice(0, path.lastIndexOf("/")).split("/").pop() ?? "";

@@ -134,6 +134,11 @@ export interface Host {
   /** SIGTERM, SIGINT, SIGHUP and SIGQUIT no longer end the process; `caughtSignal` tells the first that came, else 0. */
   catchSignals(): void;
   caughtSignal(): number;
+  /**
+   * State (R, S, D, T, Z, X ...) and start time (clock ticks after boot) of a process, from /proc/PID/stat; undefined
+   * when there is no such process.
+   */
+  processStat(pid: number): readonly [state: string, startTime: number] | undefined;
   /** pidfd_open(2). */
   openPid(pid: number): number;
   /** pidfd_send_signal(2). */
