@@ -1,5 +1,5 @@
 /** The life of a container through the commands that engines use (engine-contract 5 and 10). */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { alive, type State } from "../harness/box.ts";
 import { exitCode, start as spawn } from "../harness/command.ts";
@@ -55,6 +55,25 @@ describeRuntimes("lifecycle", ({ test, differs, runtime }) => {
     expect(result).toMatchObject({ code: 7, stdout: "out\n", stderr: "err\n" });
     expect(box.leftovers()).toEqual([]);
   });
+
+  for (const [what, name] of [
+    ["that the kernel cuts in the middle of a letter", "aaaaaaaaaaaaaa\u00e9"],
+    ["with parentheses, spaces and a line feed", ") S 1\n(2 )"],
+  ] as const) {
+    // the name stands in /proc/PID/stat, which tells whether it is the same process, and alive
+    test(`a program with a name ${what} is seen to run`, async ({ box }) => {
+      const container = await box.create([`/tmp/${name}`, "1000"], {
+        rootfs: (path) => copyFileSync(`${path}/bin/busybox`, `${path}/tmp/${name}`),
+        config: (config) => {
+          // busybox goes by its own name
+          config.process.args = ["/bin/sh", "-c", 'exec -a sleep "$0" 1000', `/tmp/${name}`];
+        },
+      });
+      await container.start();
+      expect(await box.state(container.id)).toMatchObject({ status: "running", pid: container.pid });
+      await container.delete("--force");
+    });
+  }
 
   test("run of a program that dies of a signal exits with 128 + signal", async ({ box }) => {
     // A pid 1 is immune to its own signals, so the shell is its child's.
