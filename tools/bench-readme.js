@@ -1,0 +1,115 @@
+// Puts the newest benchmark (build/bench.json, made by `npm run bench`) into the README: a table between its two bench
+// markers, and docs/bench.svg, a picture of it.
+//
+//   node tools/bench-readme.js
+
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** @typedef {{ wall: number[], peak: number[] }} Series */
+/** @typedef {{ name: string, unit: string, series: Record<string, Series | undefined> }} Row */
+
+const names = ["tsrunc", "crun", "runc"];
+const colours = { tsrunc: "#2b6cb0", crun: "#a0aec0", runc: "#cbd5e0" };
+
+/** @type {{ date: string, machine: string, contestants: { name: string, version: string }[], rows: Row[] }} */
+const bench = JSON.parse(readFileSync("build/bench.json", "utf8"));
+const rows = bench.rows.filter((row) => row.unit === "ms" && row.series["tsrunc"] !== undefined);
+const versions = bench.contestants
+  .map(({ name, version }) => `${name} ${version.replace(/^.*version /, "")}`)
+  .join(", ");
+const caption = `${bench.date.slice(0, 10)}, ${bench.machine}; ${versions}. Medians of paired runs.`;
+
+const readme = readFileSync("README.md", "utf8");
+const markers = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
+if (!markers.test(readme)) throw new Error("README.md has no bench markers");
+const content = `![Time of each operation beside crun and runc](docs/bench.svg)\n\n${table()}\n\n${caption}\n`;
+writeFileSync(
+  "README.md",
+  readme.replace(markers, (_, begin, end) => begin + content + end),
+);
+writeFileSync("docs/bench.svg", picture());
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+/**
+ * Median milliseconds, undefined where it wasn't measured.
+ * @param {Row} row
+ * @param {string} name
+ */
+function milliseconds(row, name) {
+  const series = row.series[name];
+  return series === undefined ? undefined : median(series.wall) / 1e6;
+}
+
+/**
+ * Median of the ratios, pair by pair.
+ * @param {Row} row
+ * @param {string} peer
+ */
+function ratio(row, peer) {
+  const ours = row.series["tsrunc"]?.wall ?? [];
+  const theirs = row.series[peer]?.wall ?? [];
+  if (theirs.length === 0) return "";
+  return median(ours.map((value, index) => value / (theirs[index] ?? Number.NaN))).toFixed(2);
+}
+
+function table() {
+  const head = [
+    "",
+    ...names.map((name) => `${name} ms`),
+    "tsrunc / crun",
+    "tsrunc / runc",
+    "peak MB tsrunc",
+    "crun",
+    "runc",
+  ];
+  const body = rows.map((row) => [
+    row.name,
+    ...names.map((name) => milliseconds(row, name)?.toFixed(2) ?? ""),
+    ratio(row, "crun"),
+    ratio(row, "runc"),
+    ...names.map((name) => (Math.max(0, ...(row.series[name]?.peak ?? [])) / 1024).toFixed(1)),
+  ]);
+  const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...body.map(line)].join("\n");
+}
+
+/** Horizontal bars, a group for each row, each group to its own scale. */
+function picture() {
+  const [label, width, bar, gap] = [260, 360, 13, 14];
+  const group = names.length * bar + gap;
+  const height = rows.length * group + 40;
+  const parts = rows.flatMap((row, index) => {
+    const top = 30 + index * group;
+    const times = names.map((name) => milliseconds(row, name));
+    const longest = Math.max(...times.map((time) => time ?? 0));
+    const bars = names.flatMap((name, place) => {
+      const time = times[place];
+      if (time === undefined) return [];
+      const y = top + place * bar;
+      const length = Math.max(1, (time / longest) * width);
+      return [
+        `<rect x="${label}" y="${y}" width="${length.toFixed(1)}" height="${bar - 2}" fill="${colours[/** @type {keyof typeof colours} */ (name)]}"/>`,
+        `<text x="${label + length + 5}" y="${y + bar - 4}" class="n">${name} ${time.toFixed(2)} ms</text>`,
+      ];
+    });
+    return [`<text x="${label - 10}" y="${top + group / 2 - 4}" class="l">${forXml(row.name)}</text>`, ...bars];
+  });
+  return `${[
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${label + width + 130}" height="${height}" role="img">`,
+    "<style>text{font-family:sans-serif;fill:#2d3748}.l{font-size:12px;text-anchor:end}.n{font-size:10px}.t{font-size:13px}</style>",
+    `<rect width="100%" height="100%" fill="#fff"/>`,
+    `<text x="10" y="18" class="t">Milliseconds, less is better</text>`,
+    ...parts,
+    "</svg>",
+  ].join("\n")}\n`;
+}
+
+/** @param {string} text */
+function forXml(text) {
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+}
