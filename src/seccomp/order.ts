@@ -102,14 +102,16 @@ function sorted(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
   return order.map(({ rule }) => rule);
 }
 
-/** Where a rule goes in the list. */
-function placeFor(rule: Rule, path: readonly Level[], order: readonly Placed[]): number {
+/** Where a rule goes in the list. Its path becomes the one it shares with others there. */
+function placeFor(rule: Rule, path: Level[], order: readonly Placed[]): number {
   let deepest = 0;
   for (let at = 0; at < order.length; at++) {
     const { rule: other, path: theirs } = order[at] as Placed;
     const shared = sharedLevels(path, theirs);
     // Behind the last rule of the branch this one belongs to.
     if (shared < deepest) return at;
+    // A comparison ranks as the rule that brought it, though another rule may use it the other way round.
+    for (let i = deepest; i < shared; i++) path[i] = theirs[i] as Level;
     deepest = shared;
     if (shared === path.length) {
       if (other.action !== rule.action && covers(rule, other)) throw contradiction(rule, other);

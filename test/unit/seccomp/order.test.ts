@@ -37,6 +37,11 @@ describe("rules with different actions are asked", () => {
     expect(order(64, [[0, "EQ", 5]], [[0, "MASKED_EQ", 0xff, 6]], [[0, "EQ", 4]])).toEqual([0, 2, 1]);
   });
 
+  test("together when they are opposites, in the place of the first", () => {
+    expect(order(32, [[0, "LE", 1]], [[0, "GT", 1]], [[0, "GT", 9]])).toEqual([0, 1, 2]);
+    expect(order(32, [[0, "GT", 1]], [[0, "LE", 1]], [[0, "GT", 9]])).toEqual([2, 0, 1]);
+  });
+
   test("not at all when an earlier one always answers", () => {
     expect(
       order(
