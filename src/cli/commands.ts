@@ -124,7 +124,7 @@ export const commands: readonly Command[] = [
       boolean("no-new-privs", "the process can't gain privileges"),
       list("cap", "CAPABILITY", "a further capability, may be repeated", "c"),
       text("preserve-fds", "N", "pass N descriptors from 3 on to the process"),
-      text("cgroup", "PATH", "a sub-cgroup of the container's that exists"),
+      list("cgroup", "[CONTROLLER,...:]PATH", "a sub-cgroup of the container's that exists, may be repeated"),
       boolean("ignore-paused", "join a paused container, and wait until it is resumed"),
       text("timeout", "DURATION", "kill the process when it takes longer; exit status 124"),
       hidden(boolean("no-subreaper", "")),

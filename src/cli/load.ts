@@ -19,9 +19,13 @@ export function bundlePath(context: Context): string {
   return pathFlag(context, "bundle") ?? host.cwd();
 }
 
+/** The seccomp compiler, for a config with a profile. */
+export async function seccompFor({ linux }: Config): Promise<CreateTools["seccomp"]> {
+  return linux?.seccomp === undefined ? undefined : (await import("../seccomp/compile.ts")).compileSeccomp;
+}
+
 export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<CreateTools> {
-  const seccomp =
-    config.linux?.seccomp === undefined ? undefined : (await import("../seccomp/compile.ts")).compileSeccomp;
+  const seccomp = await seccompFor(config);
   return { seccomp, extras: needsExtras(config) ? await import("../container/extras.ts") : undefined };
 }
 

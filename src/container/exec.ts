@@ -9,7 +9,8 @@ import type { CreateRequest } from "../plan/facts.ts";
 import { SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Config, Process } from "../spec/config.ts";
-import { writePidFile } from "./create.ts";
+import { setOomScore, writePidFile } from "./create.ts";
+import { dissolveOwnCgroup, killOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
 import { readFacts } from "./facts.ts";
 import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
 import { inheritedDescriptors } from "./preserve.ts";
@@ -26,9 +27,9 @@ export interface ExecOptions {
   readonly preserveFds: number;
   /** Join a paused container, and wait there until it is resumed */
   readonly ignorePaused: boolean;
-  /** A sub-cgroup of the container's; undefined: the container's own */
-  readonly subCgroup: string | undefined;
-  /** Milliseconds after which the process is killed; 0: never */
+  /** Sub-cgroups of the container's, [CONTROLLERS:]PATH; none: the container's own */
+  readonly subCgroups: readonly string[];
+  /** Milliseconds after which the process is killed with all that it has started; 0: never */
   readonly timeoutMs: number;
 }
 
@@ -49,29 +50,53 @@ export function exec(
   checkJoinable(store, container, options.ignorePaused);
   const preserved = inheritedDescriptors(options.preserveFds);
   const facts = readFacts();
-  const cgroup = below(container.cgroup, options.subCgroup);
-  const plan = compileExec(config, process, facts, {
-    id,
-    cgroup,
-    keyring: "new",
-    preserved: preserved.descriptors,
-    environment: preserved.environment,
-    ...tools,
-  });
-  const target = openInit(container);
-  if (target === undefined) throw new UserError("cannot exec in a stopped container", { code: "state" });
-  if (!options.detach) host.catchSignals();
+  const cgroup = subCgroup(container.cgroup, options.subCgroups);
+  const init = openInit(container);
+  if (init === undefined) throw stopped();
+  host.catchSignals();
+  const own = options.timeoutMs > 0 ? makeOwnCgroup(cgroup) : undefined;
+  try {
+    const plan = compileExec(config, process, facts, {
+      id,
+      rootfs: container.rootfs,
+      cgroup: own?.joined ?? cgroup,
+      keyring: "new",
+      preserved: preserved.descriptors,
+      environment: preserved.environment,
+      ...tools,
+    });
+    return join({ container, init, plan, process, options, own, cgroup: own?.joined ?? cgroup });
+  } catch (error) {
+    throw unlessInitDied(error, init);
+  } finally {
+    host.close(init);
+    if (own !== undefined) dissolveOwnCgroup(own);
+  }
+}
 
+interface Joining {
+  readonly container: StoredContainer;
+  /** A pidfd of the container's init */
+  readonly init: number;
+  readonly plan: Plan;
+  readonly process: Process;
+  readonly options: ExecOptions;
+  readonly cgroup: CgroupRecord;
+  readonly own: OwnCgroup | undefined;
+}
+
+/** Starts the process, and in the foreground waits for its end. */
+function join(joining: Joining): number {
+  const { container, plan, process, options } = joining;
   let master = -1;
-  const terminal = process.terminal === true;
-  const joined = startJoined(plan, container, cgroup, target, terminal);
-  host.close(target);
+  const joined = startJoined(joining);
   try {
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
         if (point !== SyncPoint.launched) return;
         if (container.resctrl !== undefined) joinResctrl(container.resctrl, joined.pid);
         raiseRlimits(joined.pid, process.rlimits ?? []);
+        if (process.oomScoreAdj !== undefined) setOomScore(joined.pid, process.oomScoreAdj);
       },
       meanwhile: () => {},
       commit: () => {
@@ -92,17 +117,17 @@ export function exec(
     const failure = awaitProgram(joined, plan);
     if (failure !== undefined) throw failure;
     writePidFile(options.pidFile, joined.pid);
-    return options.detach ? 0 : wait(joined, master, options.timeoutMs);
+    return options.detach ? 0 : wait(joined, master, joining);
   } catch (error) {
-    abandon(joined);
-    throw openInitGone(container) ? new UserError("container not running", { code: "state", cause: error }) : error;
+    abandonUnlessFrozen(joined);
+    throw error;
   } finally {
     if (master >= 0) host.close(master);
     release(joined);
   }
 }
 
-function checkTerminal(process: Process, { detach, consoleSocket }: ExecOptions): void {
+function checkTerminal(process: Process, { detach, consoleSocket, timeoutMs }: ExecOptions): void {
   const terminal = process.terminal === true;
   if (terminal && detach && consoleSocket === undefined) {
     throw new UserError("cannot allocate tty if tsrunc will detach without setting console socket", {
@@ -117,6 +142,13 @@ function checkTerminal(process: Process, { detach, consoleSocket }: ExecOptions)
       code: "usage",
     });
   }
+  if (detach && timeoutMs > 0) {
+    throw new UserError("nobody would be there to end a detached process", {
+      at: "--timeout",
+      code: "usage",
+      hint: "leave out --detach or --timeout",
+    });
+  }
 }
 
 function checkJoinable(store: Store, container: StoredContainer, ignorePaused: boolean): void {
@@ -126,7 +158,7 @@ function checkJoinable(store: Store, container: StoredContainer, ignorePaused: b
     case "created":
       return;
     case "stopped":
-      throw new UserError("cannot exec in a stopped container", { code: "state" });
+      throw stopped();
     case "creating":
       throw new UserError("container not running: it is being created", { code: "state" });
     case "paused":
@@ -135,23 +167,23 @@ function checkJoinable(store: Store, container: StoredContainer, ignorePaused: b
   }
 }
 
+function stopped(): UserError {
+  return new UserError("cannot exec in a stopped container", { code: "state" });
+}
+
 /**
  * Starts the joining process in the container's cgroup; or on v2, where a cgroup with children takes no process (EBUSY),
  * in the one that its init has moved to.
  */
-function startJoined(
-  plan: Plan,
-  container: StoredContainer,
-  cgroup: CgroupRecord,
-  target: number,
-  terminal: boolean,
-): Init {
-  const slots = openSlots(plan, target);
-  const stdio = terminal ? ([-1, -1, -1] as const) : ([0, 1, 2] as const);
+function startJoined({ container, init, plan, process, options, cgroup }: Joining): Init {
+  const slots = openSlots(plan, init);
+  const stdio = process.terminal === true ? ([-1, -1, -1] as const) : ([0, 1, 2] as const);
   try {
     return startInit(plan, slots, stdio, cgroup);
   } catch (error) {
-    if (!isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
+    // who names a sub-cgroup wants that one or none
+    const movable = options.subCgroups.length === 0;
+    if (!movable || !isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
     return startInit(plan, slots, stdio, cgroupOfInit(container));
   } finally {
     plan.slots.forEach(({ kind }, index) => {
@@ -160,10 +192,10 @@ function startJoined(
   }
 }
 
-function openSlots(plan: Plan, target: number): readonly number[] {
+function openSlots(plan: Plan, init: number): readonly number[] {
   return plan.slots.map((slot) => {
     if (slot.kind === "preserved") return slot.fd;
-    return slot.kind === "cgroup" ? host.open(`${slot.path}/tasks`, O_WRONLY, 0) : target;
+    return slot.kind === "cgroup" ? host.open(`${slot.path}/tasks`, O_WRONLY, 0) : init;
   });
 }
 
@@ -181,40 +213,54 @@ function cgroupOfInit({ cgroup, pid }: StoredContainer): CgroupRecord {
   return { ...cgroup, directories };
 }
 
-/** The container's directories with a path below them, which must exist and not lead out of them. */
-function below(cgroup: CgroupRecord, sub = "/"): CgroupRecord {
-  if (cgroup.driver === "none") return cgroup;
-  const parts = sub.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.includes("..")) {
-    throw new UserError(`the sub-cgroup ${JSON.stringify(sub)} must not contain ".."`, {
-      at: "--cgroup",
-      code: "cgroup",
-    });
-  }
-  const directories = cgroup.directories.map((directory) => ({
-    ...directory,
-    path: [directory.path, ...parts].join("/"),
-  }));
-  if (parts.length === 0) return cgroup;
-  const missing = directories.find(({ path }) => host.stat(path, false) === undefined);
-  if (missing !== undefined) {
-    throw new UserError(`the sub-cgroup ${missing.path} does not exist`, { at: "--cgroup", code: "cgroup" });
-  }
-  return { ...cgroup, directories };
-}
-
-function wait(joined: Init, master: number, timeoutMs: number): number {
+function wait(joined: Init, master: number, { own, options: { timeoutMs } }: Joining): number {
   const [status] = host.supervise(joined.pid, joined.pidfd, master, timeoutMs);
   if (status >= 0) return status;
-  host.signalPid(joined.pidfd, 9);
-  host.reap(joined.pidfd, true);
-  host.writeFd(2, `tsrunc exec: the process was killed after ${timeoutMs} ms (--timeout)\n`);
+  host.signalPid(joined.pidfd, SIGKILL);
+  if (own !== undefined) killOwnCgroup(own);
+  const ended = endsSoon(joined.pidfd);
+  if (ended) host.reap(joined.pidfd, true);
+  const rest = ended ? "" : "; it ends when the container is resumed";
+  host.writeFd(2, `tsrunc exec: the process was killed after ${sayDuration(timeoutMs)} (--timeout)${rest}\n`);
   return timedOut;
 }
 
-function openInitGone(container: StoredContainer): boolean {
-  const pidfd = openInit(container);
-  if (pidfd === undefined) return true;
-  host.close(pidfd);
+function sayDuration(milliseconds: number): string {
+  return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`;
+}
+
+const SIGKILL = 9;
+
+/** A killed process of a paused container (cgroup v1) stays until it is resumed: nobody waits for that here. */
+function abandonUnlessFrozen(joined: Init): void {
+  if (joined.pidfd < 0) return;
+  try {
+    host.signalPid(joined.pidfd, SIGKILL);
+  } catch (error) {
+    if (!isErrno(error, Errno.ESRCH)) throw error;
+  }
+  if (endsSoon(joined.pidfd)) abandon(joined);
+}
+
+function endsSoon(pidfd: number): boolean {
+  const deadline = host.monotonic() + 2e9;
+  // a signal to us (it is what ends most waits for a paused container) is no reason to leave a process behind
+  while (host.monotonic() < deadline) {
+    try {
+      return host.poll([pidfd], 2000).length > 0;
+    } catch (error) {
+      if (!isErrno(error, Errno.EINTR)) throw error;
+    }
+  }
   return false;
+}
+
+/**
+ * When init dies it takes the joining process with it, at whatever step: that is what has happened, not that step's error.
+ * The kernel kills the others of the pid namespace before init itself counts as dead, so a moment is waited.
+ */
+function unlessInitDied(error: unknown, init: number): unknown {
+  const explained = isErrno(error, Errno.EINTR) || (error instanceof UserError && error.code !== "init");
+  if (explained || host.poll([init], 200).length === 0) return error;
+  return new UserError("container not running", { code: "state", cause: error });
 }

@@ -130,7 +130,11 @@ export class Box {
    * Runs a command that has to fail with the classic words that engines look for.
    * crun words most of its errors in its own way, so there the failure alone counts.
    */
-  async refuses(args: readonly string[], words: RegExp, options: CommandOptions = {}): Promise<string> {
+  async refuses(
+    args: readonly string[],
+    words: RegExp,
+    options: CommandOptions & { code?: number } = {},
+  ): Promise<string> {
     const stderr = await this.fails(args, options);
     if (this.runtime.name !== "crun" && !words.test(stderr))
       throw new Error(`${args.join(" ")}: ${words} isn't in: ${stderr}`);

@@ -9,7 +9,7 @@ import { parseProcess } from "../../spec/load.ts";
 import { type Context, idArgument, pathFlag } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { booleanFlag, listFlag, numberFlag, textFlag } from "../flags.ts";
-import { toolsFor } from "../load.ts";
+import { seccompFor } from "../load.ts";
 import { mostDescriptors } from "../options.ts";
 
 const maxProcessBytes = 16 << 20;
@@ -30,6 +30,9 @@ export async function run(context: Context): Promise<number> {
     context,
     document !== undefined,
   );
+  if (process.apparmorProfile || process.selinuxLabel) {
+    (await import("../../container/labels.ts")).checkLabels(process, undefined);
+  }
   return exec(
     store,
     id,
@@ -42,10 +45,10 @@ export async function run(context: Context): Promise<number> {
       pidfdSocket: pathFlag(context, "pidfd-socket"),
       preserveFds: numberFlag(command, "preserve-fds", 0, mostDescriptors),
       ignorePaused: booleanFlag(command, "ignore-paused"),
-      subCgroup: textFlag(command, "cgroup"),
+      subCgroups: listFlag(command, "cgroup"),
       timeoutMs: parseDuration(textFlag(command, "timeout"), "--timeout"),
     },
-    await toolsFor({ config }),
+    { seccomp: await seccompFor(config) },
   );
 }
 
