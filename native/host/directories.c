@@ -97,6 +97,31 @@ static int detach_mount(int parent, const char *name)
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
+static int mount_id(int fd, uint64_t *id)
+{
+	struct kernel_statx st;
+
+	if (syscall(SYS_statx, fd, "", KERNEL_AT_EMPTY_PATH, KERNEL_STATX_MNT_ID, &st) < 0)
+		return -1;
+	*id = st.mount_id;
+	return 0;
+}
+
+/* Where openat2 is refused: the ids tell whether there is another mount on the directory. EXDEV, then. */
+static int open_on_same_mount(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	uint64_t above, here;
+
+	if (fd < 0)
+		return -1;
+	if (mount_id(parent, &above) == 0 && mount_id(fd, &here) == 0 && above == here)
+		return fd;
+	fd_close(&fd);
+	errno = EXDEV;
+	return -1;
+}
+
 /*
  * Opens a directory in `parent`. A mount found on it is detached first: its content is not ours to remove.
  */
@@ -110,6 +135,8 @@ static int open_below(int parent, const char *name)
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		int fd = (int)syscall(CALL_OPENAT2, parent, name, &how, sizeof how);
 
+		if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+			fd = open_on_same_mount(parent, name);
 		if (fd >= 0 || (errno != EXDEV && errno != EAGAIN))
 			return fd;
 		if (errno == EXDEV && detach_mount(parent, name) < 0)

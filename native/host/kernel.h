@@ -48,6 +48,14 @@ struct kernel_open_how {
 #define KERNEL_RESOLVE_NO_MAGICLINKS 0x02u
 #define KERNEL_RESOLVE_NO_SYMLINKS 0x04u
 
+/* statx(2), of which only the mount's id is wanted (since 5.8) */
+struct kernel_statx {
+	uint32_t mask, other[35];
+	uint64_t mount_id; /* at offset 144 */
+	uint64_t spare[13];
+};
+#define KERNEL_STATX_MNT_ID 0x1000u
+
 /* open_tree(2), mount_setattr(2) */
 struct kernel_mount_attr {
 	uint64_t attr_set, attr_clr, propagation, userns_fd;

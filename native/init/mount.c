@@ -285,7 +285,7 @@ int run_remount(struct init *in, const struct op_remount *op, struct failure *wh
 		if (set_attributes(fd, &attr, &later, why) == 0)
 			return later ? set_attributes_late(in, fd, &attr, why) : 0;
 		if (why->err != EBUSY || tries == 5)
-			return -1;
+			return why->detail[0] != 0 ? -1 : FAIL(why, why->err, why->call, "\"", op->path.ptr, "\"");
 		nanosleep(&pause, NULL);
 	}
 }

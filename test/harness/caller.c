@@ -11,6 +11,7 @@
  *   --nofile N          soft RLIMIT_NOFILE           --fsize N         soft RLIMIT_FSIZE
  *   --setsid            a session of its own         --listen-pid      set LISTEN_PID to the command's pid
  *   --clearenv          empty environment            --setenv K=V      --cd DIR (and remove it with --rmdir DIR)
+ *   --refuse NR ERRNO   from the command on, that system call fails: an older kernel, a filter that doesn't know it
  *   --zombies           stay the parent and never reap: run the command as a child and hold until stdin closes;
  *                       the command's exit code is printed on stderr as "exit N"
  */
@@ -20,6 +21,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,14 @@
 #include <unistd.h>
 
 static int zombies;
+
+/* The filter of --refuse: load the number, then pairs of a comparison and an answer, then everything else is allowed. */
+static struct instruction {
+	uint16_t code;
+	uint8_t if_true, if_false;
+	uint32_t value;
+} filter[64] = { { 0x20 /* load the word at */, 0, 0, 0 } };
+static unsigned short filter_len = 1;
 
 static void need(int result, const char *what)
 {
@@ -93,6 +103,27 @@ static void block(int signal)
 	need(sigprocmask(SIG_BLOCK, &set, NULL), "block");
 }
 
+static void refuse(uint32_t number, uint32_t error)
+{
+	if (filter_len + 3u > sizeof filter / sizeof *filter)
+		need(-1, "refuse");
+	filter[filter_len++] = (struct instruction){ 0x15 /* if equal */, 0, 1, number };
+	filter[filter_len++] = (struct instruction){ 0x06 /* return */, 0, 0, 0x50000 /* errno */ | error };
+}
+
+/* As root no no_new_privs is needed, which the container would inherit. */
+static void load_filter(void)
+{
+	struct {
+		unsigned short len;
+		struct instruction *filter;
+	} program = { filter_len + 1, filter };
+	if (filter_len == 1)
+		return;
+	filter[filter_len] = (struct instruction){ 0x06, 0, 0, 0x7fff0000 /* allow */ };
+	need(prctl(22 /* PR_SET_SECCOMP */, 2 /* filter */, &program), "seccomp");
+}
+
 /* Applies the option at argv[i]; returns the index of the next one. */
 static int apply(char **argv, int i)
 {
@@ -100,6 +131,8 @@ static int apply(char **argv, int i)
 	char pid[16];
 	if (!strcmp(name, "open"))
 		return open_as(value, atoi(argv[i + 2])), i + 3;
+	if (!strcmp(name, "refuse"))
+		return refuse((uint32_t)atoi(value), (uint32_t)atoi(argv[i + 2])), i + 3;
 	if (!strcmp(name, "setsid"))
 		return setsid(), i + 1;
 	if (!strcmp(name, "subreaper"))
@@ -173,6 +206,7 @@ int main(int argc, char **argv)
 		i = apply(argv, i);
 	if (i + 1 >= argc)
 		return 64;
+	load_filter();
 	if (zombies)
 		hold_zombies(argv + i + 1);
 	execvp(argv[i + 1], argv + i + 1);
