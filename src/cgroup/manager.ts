@@ -140,7 +140,7 @@ export function listPids(record: CgroupRecord): readonly number[] {
 }
 
 /** Names the cgroup for good: another one at the same path has another inode. undefined when it is gone. */
-function inodeOf(record: CgroupRecord): number | undefined {
+export function inodeOf(record: CgroupRecord): number | undefined {
   const directory = processDirectory(record);
   return directory && host.stat(directory.path, false)?.[5];
 }
