@@ -5,11 +5,11 @@ import { Summary } from "./tools/test-summary.ts";
 const seconds = 1000;
 
 /**
- * Tests that start containers: real processes and mounts, so one file at a time, after the others, and with patience on
+ * Tests that start containers: real processes and mounts, so two files at a time, after the others, and patience on
  * a busy machine.
  */
 const privileged = {
-  fileParallelism: false,
+  maxWorkers: 2,
   sequence: { groupOrder: 1 },
   testTimeout: 30 * seconds,
   hookTimeout: 60 * seconds,
