@@ -208,6 +208,13 @@ describeRuntimes("fields: intelRdt", ({ test }) => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  test("the members before enableMonitoring have no effect", async ({ box }) => {
+    const root = fakeResctrl(box);
+    const { code, stderr } = await create(box, root, { closID: "shared", enableCMT: true, enableMBM: true });
+    expect(code, stderr).toBe(0);
+    expect(readdirSync(join(root, "shared/mon_groups"))).toEqual([]);
+  });
+
   test("a machine without resctrl", async ({ box }) => {
     if (existsSync("/sys/fs/resctrl/schemata")) return;
     const bundle = box.bundle(["/bin/true"], {
@@ -448,6 +455,17 @@ describeRuntimes("fields: how the process is scheduled", ({ test }) => {
     expect(cpus((await box.ok(["exec", "--process", file, container.id])).stdout)).toBe(
       cpus(readFileSync("/proc/self/status", "utf8")),
     );
+  });
+
+  test("members for other systems have no effect: username, windows, solaris", async ({ box }) => {
+    const { ids } = await box.probe(["ids"], {
+      config: (config) => {
+        config.process.user = { uid: 5, gid: 6, ...{ username: "ContainerAdministrator" } };
+        config["windows"] = { layerFolders: [] };
+        config["solaris"] = { milestone: "x" };
+      },
+    });
+    expect(ids).toMatchObject({ uid: [5, 5, 5], gid: [6, 6, 6] });
   });
 
   test("annotations are handed to hooks and told by state", async ({ box }) => {
