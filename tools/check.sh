@@ -13,6 +13,7 @@ step() {
 
 step format-and-lint biome check --reporter=default .
 step generated-files node tools/gen-plan.mjs --check
+step documents node tools/gen-documents.mjs --check
 # Types need the validators, which the build makes from the schema.
 step validators make --no-print-directory --silent generated
 step types tsc --noEmit

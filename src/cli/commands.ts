@@ -19,7 +19,13 @@ export interface Command {
 
 export interface CommandModule {
   /** Does it, and returns the exit status. */
-  readonly run: (context: Context) => number | Promise<number>;
+  readonly run: (context: Context, table: CommandTable) => number | Promise<number>;
+}
+
+/** All there is, for commands about commands. */
+export interface CommandTable {
+  readonly commands: readonly Command[];
+  readonly globalFlags: readonly Flag[];
 }
 
 const boolean = (name: string, description: string, short?: string): Flag => ({
@@ -42,18 +48,23 @@ const text = (name: string, value: string, description: string, short?: string):
   ...(short === undefined ? {} : { short }),
 });
 
+const choice = (name: string, choices: readonly string[], description: string, short?: string): Flag => ({
+  ...text(name, choices.join("|"), description, short),
+  choices,
+});
+
 const hidden = (flag: Flag): Flag => ({ ...flag, hidden: true });
 
 export const globalFlags: readonly Flag[] = [
   text("root", "DIR", "directory of the containers' state"),
   text("log", "FILE", "file to append errors, warnings and debug messages to"),
-  text("log-format", "FORMAT", "text or json (default text)"),
+  choice("log-format", ["text", "json"], "how messages are written (default text)"),
   boolean("debug", "write debug messages"),
   boolean("systemd-cgroup", "let systemd manage cgroups; cgroupsPath is then slice:prefix:name"),
-  text("cgroup-manager", "NAME", "cgroupfs, systemd or disabled (default cgroupfs)"),
-  text("rootless", "MODE", "true, false or auto: whether refused cgroups are let pass (default auto)"),
+  choice("cgroup-manager", ["cgroupfs", "systemd", "disabled"], "who makes cgroups (default cgroupfs)"),
+  choice("rootless", ["true", "false", "auto"], "whether refused cgroups are let pass (default auto)"),
   text("trace", "FILE", "write what took how long, in Chrome's trace format; - for a timeline on standard error"),
-  hidden(text("log-level", "LEVEL", "error, warning or debug")),
+  hidden(choice("log-level", ["error", "warning", "debug"], "which messages are written")),
   boolean("help", "show help", "h"),
   boolean("version", "show the version", "v"),
 ];
@@ -164,7 +175,10 @@ export const commands: readonly Command[] = [
     name: "list",
     summary: "list containers",
     usage: "",
-    flags: [text("format", "FORMAT", "table or json (default table)", "f"), boolean("quiet", "only ids", "q")],
+    flags: [
+      choice("format", ["table", "json"], "how it is shown (default table)", "f"),
+      boolean("quiet", "only ids", "q"),
+    ],
     arguments: [0, 0],
     stop: "never",
     load: () => import("./commands/list.ts"),
@@ -191,7 +205,7 @@ export const commands: readonly Command[] = [
     name: "ps",
     summary: "show the processes of a container",
     usage: "ID [PS OPTION...]",
-    flags: [text("format", "FORMAT", "table or json (default table)", "f")],
+    flags: [choice("format", ["table", "json"], "how it is shown (default table)", "f")],
     arguments: [1, Number.MAX_SAFE_INTEGER],
     stop: "first",
     load: () => import("./commands/ps.ts"),
@@ -285,5 +299,32 @@ export const commands: readonly Command[] = [
     arguments: [0, 0],
     stop: "never",
     load: () => import("./commands/features.ts"),
+  },
+  {
+    name: "doctor",
+    summary: "show what this host offers and lacks for containers, with what to do about it",
+    usage: "",
+    flags: [boolean("json", "as JSON")],
+    arguments: [0, 0],
+    stop: "never",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "gc",
+    summary: "remove what crashed commands and earlier boots have left",
+    usage: "",
+    flags: [boolean("dry-run", "only show what would be removed")],
+    arguments: [0, 0],
+    stop: "never",
+    load: () => import("./commands/gc.ts"),
+  },
+  {
+    name: "completion",
+    summary: "write a completion script for a shell",
+    usage: "bash|zsh|fish",
+    flags: [],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/completion.ts"),
   },
 ];

@@ -4,7 +4,7 @@
 //   a boolean flag takes no word, but may be given as --flag=true or =false
 //   flags may come after arguments, but for commands whose arguments are somebody else's words (exec, kill, ps)
 //   a flag given twice counts as given last; a list collects
-//   "--" ends the flags
+//   "--" ends the flags, "-" is an argument
 
 import { UserError } from "../errors.ts";
 
@@ -14,6 +14,8 @@ export interface Flag {
   readonly kind: "boolean" | "text" | "list";
   /** What the value is called in the help */
   readonly value?: string;
+  /** All values there are, for help and completion */
+  readonly choices?: readonly string[];
   readonly description: string;
   /** Accepted for other runtimes' sake, not shown */
   readonly hidden?: boolean;
@@ -28,9 +30,15 @@ export interface Parsed {
  * Reads words against a list of flags.
  *
  * @param stop "first": everything from the first argument on is an argument
+ * @param elsewhere flags that are known in another place of the command line, for a hint
  * @throws UserError (code "usage") naming the flag
  */
-export function parseFlags(words: readonly string[], known: readonly Flag[], stop: "first" | "never"): Parsed {
+export function parseFlags(
+  words: readonly string[],
+  known: readonly Flag[],
+  stop: "first" | "never",
+  elsewhere: readonly Flag[] = [],
+): Parsed {
   const flags = new Map<string, string | boolean | readonly string[]>();
   const positionals: string[] = [];
   for (let index = 0; index < words.length; index++) {
@@ -45,10 +53,11 @@ export function parseFlags(words: readonly string[], known: readonly Flag[], sto
       positionals.push(...words.slice(index + 1));
       break;
     }
+    if (/^(---|--?=)/.test(word)) throw new UserError(`bad flag syntax: ${word}`, { code: "usage" });
     const equals = word.indexOf("=");
     const name = (equals < 0 ? word : word.slice(0, equals)).replace(/^--?/, "");
     const flag = known.find((candidate) => candidate.name === name || candidate.short === name);
-    if (flag === undefined) throw unknownFlag(word, name, known);
+    if (flag === undefined) throw unknownFlag(equals < 0 ? word : word.slice(0, equals), name, known, elsewhere);
     if (flag.kind === "boolean") {
       flags.set(flag.name, equals < 0 ? true : booleanValue(flag, word.slice(equals + 1)));
       continue;
@@ -65,18 +74,20 @@ export function parseFlags(words: readonly string[], known: readonly Flag[], sto
 function booleanValue(flag: Flag, text: string): boolean {
   if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
   if (/^(0|f|F|false|FALSE|False)$/.test(text)) return false;
-  throw new UserError(`invalid value "${text}" for flag --${flag.name}: must be true or false`, { code: "usage" });
+  throw new UserError(`invalid boolean value ${JSON.stringify(text)} for --${flag.name}: must be true or false`, {
+    code: "usage",
+  });
 }
 
-function unknownFlag(word: string, name: string, known: readonly Flag[]): UserError {
+function unknownFlag(word: string, name: string, known: readonly Flag[], elsewhere: readonly Flag[]): UserError {
   const near = nearest(
     name,
     known.filter(({ hidden }) => hidden !== true).map((flag) => flag.name),
   );
-  return new UserError(`flag provided but not defined: ${word}`, {
-    code: "usage",
-    ...(near === undefined ? {} : { hint: `did you mean --${near}?` }),
-  });
+  const hint = elsewhere.some((flag) => flag.name === name)
+    ? `--${name} is a global flag: it goes before the command`
+    : near && `did you mean --${near}?`;
+  return new UserError(`flag provided but not defined: ${word}`, { code: "usage", ...(hint ? { hint } : {}) });
 }
 
 /** The candidate that differs least from a mistyped word, if it differs little. */
@@ -123,9 +134,12 @@ export function numberFlag(parsed: Parsed, name: string, otherwise: number, high
   if (text === undefined) return otherwise;
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= highest)) {
-    throw new UserError(`invalid value "${text}" for flag --${name}: must be a number from 0 to ${highest}`, {
-      code: "usage",
-    });
+    throw new UserError(
+      `invalid value ${JSON.stringify(text)} for flag --${name}: must be a number from 0 to ${highest}`,
+      {
+        code: "usage",
+      },
+    );
   }
   return value;
 }

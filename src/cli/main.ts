@@ -5,10 +5,11 @@ import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { SchemaBreach } from "../spec/breach.ts";
 import { finishTrace, startTrace } from "../trace.ts";
-import { type Command, commands, globalFlags } from "./commands.ts";
+import { type CommandModule, commands, globalFlags } from "./commands.ts";
 import { absolute, type Context, makeContext } from "./context.ts";
-import { booleanFlag, nearest, type Parsed, parseFlags, textFlag } from "./flags.ts";
+import { booleanFlag, type Parsed, parseFlags, textFlag } from "./flags.ts";
 import { openLog, reportError } from "./report.ts";
+import { commandNamed, readArguments } from "./request.ts";
 
 /** Before the command is known, messages start with our name alone. */
 let frame = "tsrunc: ";
@@ -16,20 +17,19 @@ let ownFailure = 1;
 
 async function main(words: readonly string[]): Promise<number> {
   const globals = parseGlobals(words);
-  const [name, ...rest] = globals.positionals;
+  const [name, topic] = globals.positionals;
   if (booleanFlag(globals, "version")) return (await import("./version.ts")).printVersion();
   if (name === undefined || name === "help" || booleanFlag(globals, "help")) {
-    return (await import("./help.ts")).printHelp(name === "help" ? rest[0] : name);
+    return (await import("./help.ts")).printHelp(name === "help" ? topic : name);
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) throw unknownCommand(name);
+  const command = commandNamed(name);
   frame = `tsrunc ${name} failed: `;
   beginTrace(globals, name);
-  if (name === "exec") ownFailure = 255;
-  if (asksForHelp(rest, command)) return (await import("./help.ts")).printHelp(name);
-  const parsed = parseFlags(rest, command.flags, command.stop);
-  checkCount(command, parsed);
+  const parsed = readArguments(command, globals.positionals.slice(1));
+  if (parsed === "help") return (await import("./help.ts")).printHelp(name);
   const context = makeContext(globals, parsed);
+  // from here on a failure of exec must differ from the status of a program: 255, as with runc
+  if (name === "exec") ownFailure = 255;
   const { run } = await command.load();
   return await runExplained(run, context);
 }
@@ -40,9 +40,7 @@ function parseGlobals(words: readonly string[]): Parsed {
   try {
     globals = parseFlags(words, globalFlags, "first");
   } catch (error) {
-    const path = flagValue(words, "log");
-    const json = flagValue(words, "log-format") === "json";
-    openLog(path, json ? "json" : "text", false);
+    openLogAnyway(words);
     throw error;
   }
   const format = textFlag(globals, "log-format") ?? "text";
@@ -54,44 +52,26 @@ function parseGlobals(words: readonly string[]): Parsed {
   return globals;
 }
 
+/** With flags that can't be parsed the log is looked for among the words. The mistake is told even if there is none. */
+function openLogAnyway(words: readonly string[]): void {
+  try {
+    openLog(flagValue(words, "log"), flagValue(words, "log-format") === "json" ? "json" : "text", false);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+}
+
 function flagValue(words: readonly string[], flag: string): string | undefined {
-  const index = words.findIndex((word) => word === `--${flag}` || word.startsWith(`--${flag}=`));
+  const index = words.findIndex((word) => new RegExp(`^--?${flag}(=|$)`).test(word));
   const word = words[index];
   if (word === undefined) return undefined;
   return word.includes("=") ? word.slice(word.indexOf("=") + 1) : words[index + 1];
 }
 
-function asksForHelp(words: readonly string[], command: Command): boolean {
-  const end = command.stop === "first" ? words.findIndex((word) => !word.startsWith("-")) : -1;
-  const own = end < 0 ? words : words.slice(0, end);
-  return own.some((word) => word === "--help" || word === "-h" || word === "-help");
-}
-
-function unknownCommand(name: string): UserError {
-  const near = nearest(
-    name,
-    commands.map((command) => command.name),
-  );
-  return new UserError(`unknown command ${JSON.stringify(name)}`, {
-    code: "usage",
-    hint: near === undefined ? "see tsrunc --help" : `did you mean ${near}?`,
-  });
-}
-
-function checkCount(command: Command, { positionals }: Parsed): void {
-  const [least, most] = command.arguments;
-  if (positionals.length >= least && positionals.length <= most) return;
-  const wanted = least === most ? `exactly ${least}` : `${least} to ${most}`;
-  throw new UserError(`"${command.name}" requires ${wanted} argument(s), not ${positionals.length}`, {
-    code: "usage",
-    hint: `usage: tsrunc ${command.name} [flags] ${command.usage}`.trimEnd(),
-  });
-}
-
 /** A config that breaks the schema is explained by code that is loaded only then. */
-async function runExplained(run: (context: Context) => number | Promise<number>, context: Context): Promise<number> {
+async function runExplained(run: CommandModule["run"], context: Context): Promise<number> {
   try {
-    return await run(context);
+    return await run(context, { commands, globalFlags });
   } catch (error) {
     if (!(error instanceof SchemaBreach)) throw error;
     const { explain } = await import("../spec/explain.ts");

@@ -70,7 +70,8 @@ const holder: Plan = {
   steps: [step("", { op: "unshare", flags: namespaces.user.flag }), step("", { op: "sync", point: SyncPoint.userns })],
 };
 
-function makeUserNamespace(uids: string, gids: string, at: string): number {
+/** A user namespace with these maps, and nobody in it; its descriptor. */
+export function makeUserNamespace(uids: string, gids: string, at: string): number {
   const init = startInit(holder, [], [-1, -1, -1], { driver: "none" });
   try {
     const [kind, , errno] = host.receive(init.socket, -1) ?? [MessageKind.failed, 0, Errno.ECHILD];

@@ -227,6 +227,11 @@ export interface Host {
   capabilities(): number | bigint;
   /** [sysname release, machine], e.g. ["6.18.0", "x86_64"] */
   kernel(): readonly [release: string, machine: string];
+  /**
+   * Makes a system call in a way that every kernel refuses, and returns the errno: ENOSYS when this one doesn't have
+   * it. EINVAL (thrown) for a name that isn't in the list of native/host/kernel_calls.c.
+   */
+  tryCall(name: string): number;
   /** Whether seccomp(2) of this kernel takes these flags for a filter. No filter is installed. */
   seccompTakes(flags: number): boolean;
   /** CLOCK_MONOTONIC in nanoseconds, and CLOCK_REALTIME as [seconds, nanoseconds]. */
