@@ -84,6 +84,8 @@ enum message_kind {
 	MESSAGE_NOTE = 6,    /* something was let pass: value: errno; call, detail */
 	MESSAGE_TIMES = 7,   /* detail: decimal numbers: CLOCK_MONOTONIC ns before operation `op`, then how many ns it
 	                        and each following one took; further messages follow when it is long */
+	MESSAGE_LISTENER = 8, /* value: the descriptor that a seccomp filter's listener is about to get in init: the runtime takes
+				 it from there, as the filter may forbid init to hand anything over */
 };
 
 struct init_message {

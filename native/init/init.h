@@ -66,6 +66,7 @@ struct init {
 	int mounted_sys;
 	int devpts;        /* what the plan mounted as devpts: terminals come from there */
 	int null;          /* a mount of the host's /dev/null for masks */
+	int listener;      /* of a seccomp filter, until the runtime has taken it */
 	int empty;         /* a mount of an empty directory for masks */
 	int null_used;     /* the mount itself is attached somewhere, further ones are clones of it */
 	int empty_used;

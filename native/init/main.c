@@ -190,7 +190,7 @@ static void begin(struct init *in)
 {
 	in->control = PLAN_SOCKET;
 	in->status = in->root = in->proc = in->proc_fds = in->sysctls = -1;
-	in->mounted_proc = in->mounted_sys = in->devpts = in->null = in->empty = -1;
+	in->mounted_proc = in->mounted_sys = in->devpts = in->null = in->empty = in->listener = -1;
 	in->umask = 0022;
 }
 

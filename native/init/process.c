@@ -184,17 +184,24 @@ int run_seccomp(struct init *in, const struct op_seccomp *op, struct failure *wh
 	} program = {(unsigned short)(op->filter.len / 8), op->filter.ptr};
 	uint32_t flags = op->flags | (op->notify ? SECCOMP_NEW_LISTENER : 0);
 	long listener;
+	int expected = -1;
 
 	if (op->filter.len == 0 || op->filter.len % 8 != 0 || op->filter.len / 8 > 4096)
 		return FAIL(why, EINVAL, "seccomp", "a filter has 1 to 4096 instructions");
+	if (op->notify) {
+		/* a new descriptor gets the lowest free number */
+		expected = fcntl(PLAN_SOCKET, F_DUPFD_CLOEXEC, 0);
+		if (expected < 0)
+			return FAIL(why, errno, "fcntl", "seccomp listener");
+		close(expected);
+		message_send(in, MESSAGE_LISTENER, expected, "", "", -1);
+	}
 	listener = syscall(SYS_seccomp, SECCOMP_MODE_FILTER, flags, &program);
 	if (listener < 0)
 		return FAIL(why, errno, "seccomp", "");
-	if (op->notify) {
-		int fd = (int)listener;
-
-		message_send(in, MESSAGE_FD, 0, "", "", fd);
-		close_fd(&fd);
-	}
+	if (op->notify && listener != expected)
+		return FAIL(why, EBADF, "seccomp", "the listener has got another number than the next free one");
+	if (op->notify)
+		in->listener = (int)listener;
 	return 0;
 }

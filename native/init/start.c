@@ -60,6 +60,7 @@ int run_commit(struct init *in, const struct op_commit *op, struct failure *why)
 	message_send(in, MESSAGE_REACHED, 0, "", "", -1);
 	message_wait(in, NULL);
 	in->committed = 1;
+	close_fd(&in->listener); /* the runtime has it */
 	if (!op->keep)
 		close_fd(&in->control);
 	return 0;

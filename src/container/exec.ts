@@ -8,11 +8,12 @@ import { compileExec } from "../plan/exec.ts";
 import type { CreateRequest } from "../plan/facts.ts";
 import { SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { Config, Process } from "../spec/config.ts";
+import type { Config, Process, Seccomp } from "../spec/config.ts";
 import { setOomScore, writePidFile } from "./create.ts";
 import { dissolveOwnCgroup, killOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
 import { readFacts } from "./facts.ts";
 import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
+import { sendListener, takeListener } from "./listener.ts";
 import { inheritedDescriptors } from "./preserve.ts";
 import { joinResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
@@ -65,7 +66,16 @@ export function exec(
       environment: preserved.environment,
       ...tools,
     });
-    return join({ container, init, plan, process, options, own, cgroup: own?.joined ?? cgroup });
+    return join({
+      container,
+      init,
+      plan,
+      process,
+      profile: config.linux?.seccomp,
+      options,
+      own,
+      cgroup: own?.joined ?? cgroup,
+    });
   } catch (error) {
     throw unlessInitDied(error, init);
   } finally {
@@ -80,6 +90,7 @@ interface Joining {
   readonly init: number;
   readonly plan: Plan;
   readonly process: Process;
+  readonly profile: Seccomp | undefined;
   readonly options: ExecOptions;
   readonly cgroup: CgroupRecord;
   readonly own: OwnCgroup | undefined;
@@ -109,6 +120,11 @@ function join(joining: Joining): number {
       },
       descriptor: (_op, fd) => {
         master = fd;
+      },
+      listener: (number) => {
+        const listener = takeListener(joined, number);
+        if (joining.profile !== undefined) sendListener(listener, joining.profile, joined.pid, container, "running");
+        host.close(listener);
       },
       tree: ({ op }) => {
         throw new TypeError(`${op.op} wants no mount tree in an exec`);

@@ -29,8 +29,10 @@ export interface Answers {
   meanwhile(): void;
   /** At the commit operation: the last chance to fail. */
   commit(): void;
-  /** A descriptor has come: the console's master or the seccomp listener. The answerer owns it. */
+  /** A descriptor has come: the console's master. The answerer owns it. */
   descriptor(op: Op, fd: number): void;
+  /** A seccomp filter with a listener is being installed; `number` is the listener's descriptor in init. */
+  listener(number: number): void;
   /** A mount tree is wanted for a bind; returns its descriptor, which is closed here after sending. */
   tree(step: Step): number;
 }
@@ -100,6 +102,9 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         }
         break;
       }
+      case MessageKind.listener:
+        answers.listener(value);
+        break;
       case MessageKind.note:
         log.warn(operationFailure(step, call, value, detail).message);
         break;

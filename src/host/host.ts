@@ -141,6 +141,17 @@ export interface Host {
   processStat(pid: number): readonly [state: string, startTime: number] | undefined;
   /** pidfd_open(2). */
   openPid(pid: number): number;
+  /** pidfd_getfd(2): a duplicate of another process's descriptor. EBADF when it has none of this number. */
+  takeFd(pidfd: number, number: number): number;
+  /**
+   * Starts a child that answers every notification of a seccomp listener with "go on", and counts what was asked, until
+   * nobody uses the filter any more. Returns the descriptor of its report, for `listenerReport`.
+   */
+  serveListener(listener: number): number;
+  /** What was asked so far: each kind of call once, with how often, and the arguments of the first time. */
+  listenerReport(
+    report: number,
+  ): readonly (readonly [audit: number, syscall: number, count: number, ...args: (number | bigint)[]])[];
   /** pidfd_send_signal(2). */
   signalPid(pidfd: number, signal: number): void;
   /** kill(2): only for the pids listed by a cgroup of ours. */

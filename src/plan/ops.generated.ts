@@ -421,7 +421,7 @@ export interface ProgramOp {
   readonly args: readonly string[];
 }
 
-/** Installs a seccomp filter. notify: 1 keeps the listener and hands it to the runtime with an FD message. */
+/** Installs a seccomp filter. notify: 1 the runtime takes the listener (LISTENER message). */
 export interface SeccompOp {
   readonly op: "seccomp";
   readonly filter: Uint8Array;
@@ -822,4 +822,9 @@ export const MessageKind = {
    * further messages follow when it is long
    */
   times: 7,
+  /**
+   * value: the descriptor that a seccomp filter's listener is about to get in init: the runtime takes it from there, as
+   * the filter may forbid init to hand anything over
+   */
+  listener: 8,
 } as const;
