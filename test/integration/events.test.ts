@@ -1,15 +1,27 @@
 /** events: statistics in runc's shape, at intervals; kills for memory as they happen, and whose limit it was. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
 import { Box, type Container } from "../harness/box.ts";
 import { membership, v2 } from "../harness/cgroup.ts";
 import { eventually, exitCode, run, start } from "../harness/command.ts";
 import { describeRuntimes } from "../harness/describe.ts";
+import { repository } from "../harness/paths.ts";
 import { peer } from "../harness/runtimes.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
 const HUNGRY = ["/bin/sh", "-c", "while :; do sleep 0.2; /probe alloc 200; done"];
 const MiB = 1 << 20;
+
+/** Whether a record fits our schema; the errors where it doesn't. */
+const fits = new Ajv2020({ allErrors: true }).compile(
+  JSON.parse(readFileSync(join(repository, "schema", "events.schema.json"), "utf8")),
+);
+function expectToFit(record: unknown): void {
+  fits(record);
+  expect(fits.errors ?? []).toEqual([]);
+}
 
 interface Watching {
   readonly lines: () => string[];
@@ -51,6 +63,7 @@ describeRuntimes("events", ({ test, differs, runtime }) => {
         network_interfaces: null,
       },
     });
+    if (runtime.ours) expectToFit(record);
     expect(record.data.cpu.usage.total).toBeGreaterThan(0);
     expect(record.data.memory.usage.usage).toBeGreaterThan(0);
     expect(Object.keys(record.data).sort()).toEqual(
@@ -89,7 +102,9 @@ describeRuntimes("events", ({ test, differs, runtime }) => {
     for (const line of watching.lines()) {
       const event = JSON.parse(line);
       expect(event).toMatchObject({ type: "oom", id: container.id });
-      if (runtime.ours) expect(event.oom.level).toBe("container");
+      if (!runtime.ours) continue;
+      expect(event.oom.level).toBe("container");
+      expectToFit(event);
     }
   });
 
