@@ -176,6 +176,53 @@ export const rows: readonly Row[] = [
     lines: (runtime, lab) => [["T", ...lab.command(runtime, "exec", id(runtime, "running"), "/bin/true")]],
   },
   {
+    name: "run with limits",
+    rounds: 40,
+    lines: run(
+      (lab) =>
+        lab.bundle("limits", (config) => {
+          const memory = { limit: 256 << 20, reservation: 128 << 20, swap: 256 << 20 };
+          const cpu = { shares: 512, quota: 100000, period: 100000, cpus: "0" };
+          config.linux.resources = { ...config.linux.resources, memory, cpu, pids: { limit: 100 } };
+        }),
+      "limits",
+    ),
+  },
+  {
+    name: "ps --format json",
+    rounds: 40,
+    ...running,
+    lines: (runtime, lab) => [["T", ...lab.command(runtime, "ps", "--format", "json", id(runtime, "running"))]],
+  },
+  {
+    name: "events --stats",
+    rounds: 40,
+    ...running,
+    before: (runtime, lab) => {
+      running.before?.(runtime, lab);
+      lab.call(runtime, "events", "--stats", id(runtime, "running"));
+    },
+    lines: (runtime, lab) => [["T", ...lab.command(runtime, "events", "--stats", id(runtime, "running"))]],
+  },
+  {
+    name: "update of three limits",
+    rounds: 40,
+    ...running,
+    lines: (runtime, lab) => {
+      const flags = ["--memory", String(256 << 20), "--pids-limit", "100", "--cpu-share", "512"];
+      return [["T", ...lab.command(runtime, "update", ...flags, id(runtime, "running"))]];
+    },
+  },
+  {
+    name: "pause + resume",
+    rounds: 40,
+    ...running,
+    lines: (runtime, lab) => [
+      ["T", ...lab.command(runtime, "pause", id(runtime, "running"))],
+      ["T", ...lab.command(runtime, "resume", id(runtime, "running"))],
+    ],
+  },
+  {
     name: "list of 100",
     rounds: 20,
     ...population(100),
