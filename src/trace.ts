@@ -12,6 +12,8 @@ interface Span {
   readonly lane: "runtime" | "init";
   /** JSON pointer, where a span comes from one */
   readonly at?: string;
+  /** Why it failed, if it did */
+  readonly failure?: string;
 }
 
 let spans: Span[] | undefined;
@@ -27,14 +29,20 @@ export function isTracing(): boolean {
   return spans !== undefined;
 }
 
-/** Does the work, and notes how long it took, also when it fails. */
+/** Does the work, and notes how long it took; when it fails, that too. */
 export function measure<T>(name: string, work: () => T): T {
   if (spans === undefined) return work();
   const start = host.monotonic();
+  const note = (failure: object): void => {
+    spans?.push({ name, start, end: host.monotonic(), lane: "runtime", ...failure });
+  };
   try {
-    return work();
-  } finally {
-    spans.push({ name, start, end: host.monotonic(), lane: "runtime" });
+    const result = work();
+    note({});
+    return result;
+  } catch (error) {
+    note({ failure: error instanceof Error ? error.message : String(error) });
+    throw error;
   }
 }
 
@@ -57,10 +65,16 @@ export function noteOperations(
   });
 }
 
-/** Writes what was kept. `path` "-" is standard error. */
-export function finishTrace(path: string, command: string): void {
+/**
+ * Writes what was kept.
+ *
+ * @param path "-" is standard error
+ * @param failure why the command failed, if it did
+ */
+export function finishTrace(path: string, command: string, failure?: string): void {
   if (spans === undefined) return;
-  const all: Span[] = [...spans, { name: command, start: began, end: host.monotonic(), lane: "runtime" }];
+  const whole: Span = { name: command, start: began, end: host.monotonic(), lane: "runtime" };
+  const all: Span[] = [...spans, failure === undefined ? whole : { ...whole, failure }];
   spans = undefined;
   // a span that holds others comes before them
   all.sort((a, b) => a.start - b.start || b.end - a.end);
@@ -77,14 +91,14 @@ function chromeTrace(all: readonly Span[]): string {
     tid,
     args: { name },
   }));
-  const events = all.map(({ name, start, end, lane, at }) => ({
+  const events = all.map(({ name, start, end, lane, at, failure }) => ({
     name,
     ph: "X",
     ts: (start - began) / 1000,
     dur: (end - start) / 1000,
     pid: 1,
     tid: lanes[lane],
-    ...(at === undefined || at === "" ? {} : { args: { at } }),
+    args: { ...(at ? { at } : {}), ...(failure === undefined ? {} : { failure }) },
   }));
   const parent = traceParent();
   const otherData = parent === undefined ? {} : { otherData: { traceparent: parent } };
@@ -96,12 +110,13 @@ const barWidth = 32;
 /** One line a span: when it began, how long it took, a bar, its name. */
 function timeline(all: readonly Span[]): string {
   const whole = Math.max(1, ...all.map(({ end }) => end - began));
-  const lines = all.map(({ name, start, end, lane, at }) => {
+  const lines = all.map(({ name, start, end, lane, at, failure }) => {
     const from = Math.min(barWidth - 1, Math.floor(((start - began) / whole) * barWidth));
     const length = Math.max(1, Math.min(barWidth - from, Math.round(((end - start) / whole) * barWidth)));
     const bar = `${" ".repeat(from)}${"#".repeat(length)}`.padEnd(barWidth);
-    const origin = at === undefined || at === "" ? "" : `  ${at}`;
-    return `${millis(start - began)} ${millis(end - start)}  |${bar}| ${lane === "init" ? "  " : ""}${name}${origin}`;
+    const origin = at ? `  ${at}` : "";
+    const label = `${lane === "init" ? "  " : ""}${name}${origin}${failure === undefined ? "" : "  failed"}`;
+    return `${millis(start - began)} ${millis(end - start)}  |${bar}| ${label}`;
   });
   return `   at ms  took ms\n${lines.join("\n")}\n`;
 }

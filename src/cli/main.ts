@@ -8,7 +8,7 @@ import { finishTrace, startTrace } from "../trace.ts";
 import { type CommandModule, commands, globalFlags } from "./commands.ts";
 import { absolute, type Context, makeContext } from "./context.ts";
 import { booleanFlag, type Parsed, parseFlags, textFlag } from "./flags.ts";
-import { openLog, reportError } from "./report.ts";
+import { openLog, reportError, sentence } from "./report.ts";
 import { commandNamed, readArguments } from "./request.ts";
 
 /** Before the command is known, messages start with our name alone. */
@@ -88,13 +88,15 @@ function failureStatus(error: unknown): number {
 /** Runs the command line and leaves. */
 export async function start(): Promise<void> {
   let status: number;
+  let failure: string | undefined;
   try {
     status = await main(host.args());
   } catch (error) {
     reportError(error, frame);
+    failure = sentence(error);
     status = failureStatus(error);
   }
-  endTrace();
+  endTrace(failure);
   host.exit(status);
 }
 
@@ -109,10 +111,10 @@ function beginTrace(globals: Parsed, command: string): void {
 }
 
 /** A trace that can't be written is no failure of the command. */
-function endTrace(): void {
+function endTrace(failure: string | undefined): void {
   if (traced === undefined) return;
   try {
-    finishTrace(...traced);
+    finishTrace(...traced, failure);
   } catch (error) {
     reportError(error, "tsrunc: can't write the trace: ");
   }

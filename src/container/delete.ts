@@ -86,7 +86,7 @@ function killInit(container: StoredContainer): void {
     host.signalPid(pidfd, SIGKILL);
     killAll(container.cgroup, SIGKILL);
     // readable at its exit, whether or not its parent has reaped it
-    if (host.poll([pidfd], 10_000).length === 0) {
+    if (measure("wait for the end of init", () => host.poll([pidfd], 10_000)).length === 0) {
       throw new UserError("container init still running", {
         code: "timeout",
         hint: `process ${container.pid} doesn't die: see /proc/${container.pid}/stack`,

@@ -8,6 +8,7 @@ import { host } from "#host";
 import { killAll } from "../cgroup/kill.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
+import { measure } from "../trace.ts";
 import { afterStartFailure } from "./failure.ts";
 import { runHooks } from "./hooks.ts";
 import { statusFifo } from "./slots.ts";
@@ -25,7 +26,7 @@ export function start(store: Store, id: string, readConfig: (id: string) => Conf
   try {
     const container = load(store, id);
     checkStartable(store, container);
-    openGate(store, container);
+    measure("wait for the program", () => openGate(store, container));
     const config = readConfig(id);
     poststart(config, container);
   } finally {

@@ -24,18 +24,16 @@ export function run({ command, store, rootGiven }: Context): number {
 const least = 12;
 const gap = 3;
 
-/** Columns wide enough for what is in them, at least 12, three spaces apart; the last one is not padded. */
+/** Columns as runc's: three spaces wider than what is in them, and at least 12; the last one is not padded. */
 function table(states: readonly ContainerState[]): string {
   const header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
   const rows = [
     header,
     ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
   ];
-  const widths = header.map((_, column) => Math.max(least, ...rows.map((row) => (row[column] ?? "").length)));
+  const widths = header.map((_, column) => Math.max(least, ...rows.map((row) => (row[column] ?? "").length + gap)));
   const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? least) + gap)))
-      .join("");
+    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? least))).join("");
   return `${rows.map(line).join("\n")}\n`;
 }
 
