@@ -4,6 +4,7 @@ import { host } from "#host";
 import { Errno, isErrno, type KernelError, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Resources } from "../spec/config.ts";
+import { systemdDriver } from "./driver.ts";
 import { Journal } from "./journal.ts";
 import type { CgroupDirectory, CgroupRecord } from "./record.ts";
 import { ignoredSettings } from "./resources.ts";
@@ -68,6 +69,20 @@ export function createCgroup(record: CgroupRecord): CgroupRecord {
   }
 }
 
+/**
+ * Completes what systemd has made: the hierarchies and controllers that it doesn't care about.
+ *
+ * @returns the record with the identity of the cgroup, as createCgroup
+ */
+export function completeCgroup(record: CgroupRecord): CgroupRecord {
+  if (record.driver === "none") return record;
+  for (const directory of record.directories) {
+    if (record.version === "v2") v2.enableControllers(directory);
+    else if (makeDirs(directory) && directory.controllers.includes("cpuset")) v1.inheritCpuset(directory);
+  }
+  return { ...record, inode: inodeOf(record) };
+}
+
 function cantMake(error: KernelError): UserError {
   return new UserError(`can't make the container's cgroup: ${error.message}`, {
     at: "/linux/cgroupsPath",
@@ -104,10 +119,13 @@ export function changeResources(record: CgroupRecord, change: Resources): void {
   const apply = record.version === "v2" ? v2.apply : v1.apply;
   try {
     apply(record.directories, change, false, journal.write);
+    if (record.driver === "systemd") systemdDriver()?.updateScope(record, change);
   } catch (error) {
     journal.undo();
     throw error;
   }
+  // systemd has written some of the files as well, but rounds
+  if (record.driver === "systemd") apply(record.directories, change, false, host.writeText);
 }
 
 function warnOfIgnored(version: "v1" | "v2", resources: Resources): void {
@@ -158,6 +176,7 @@ export function oomKills(record: CgroupRecord): number {
 /** Removes the directories, deepest first. What is still dying is waited for, at most 2 s; what is gone is fine. */
 export function removeCgroup(record: CgroupRecord): void {
   if (record.driver === "none") return;
+  if (record.driver === "systemd") stopScope(record);
   let failure: unknown;
   for (const directory of record.directories) {
     try {
@@ -167,6 +186,16 @@ export function removeCgroup(record: CgroupRecord): void {
     }
   }
   if (failure !== undefined) throw failure;
+}
+
+/** The scope is gone with its last process, but for a failed one. So without systemd there is something to say, no more. */
+function stopScope(record: Extract<CgroupRecord, { driver: "systemd" }>): void {
+  try {
+    systemdDriver()?.stopScope(record);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    log.warn(`the unit ${record.unit} may be left: ${error.message}`);
+  }
 }
 
 function removeDirs(path: string): void {

@@ -23,10 +23,20 @@ export type CgroupRecord =
       readonly directories: readonly CgroupDirectory[];
       /** Of the directory whose processes are the container's; known once it is made */
       readonly inode?: number | undefined;
+    }
+  | {
+      readonly driver: "systemd";
+      readonly version: "v1" | "v2";
+      readonly directories: readonly CgroupDirectory[];
+      readonly inode?: number | undefined;
+      /** The scope's name and slice, and whose systemd runs it */
+      readonly unit: string;
+      readonly slice: string;
+      readonly manager: "system" | "user";
     };
 
 /** What there is of cgroup managers, for `features`. */
-export const cgroupManagers = { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true } as const;
+export const cgroupManagers = { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true } as const;
 
 const at = "/linux/cgroupsPath";
 
@@ -86,15 +96,20 @@ function directory(
   return { controllers, name, mount, path: [mount, ...relative].join("/") };
 }
 
+/** Systemd makes the cgroup only when there is a process to put into it. */
+function isThere(record: CgroupRecord): boolean {
+  return record.driver === "cgroupfs" || (record.driver === "systemd" && record.inode !== undefined);
+}
+
 /** The directories that init enters by itself: those of v1 hierarchies. */
 export function tasksDirectories(record: CgroupRecord): readonly string[] {
-  if (record.driver === "none" || record.version === "v2") return [];
+  if (record.driver === "none" || record.version === "v2" || !isThere(record)) return [];
   return record.directories.filter(({ name }) => name !== "unified").map(({ path }) => path);
 }
 
 /** The directory that init is born in (CLONE_INTO_CGROUP): that of the v2 hierarchy, if there is one. */
 export function cloneDirectory(record: CgroupRecord): string | undefined {
-  if (record.driver === "none") return undefined;
+  if (record.driver === "none" || !isThere(record)) return undefined;
   if (record.version === "v2") return record.directories[0]?.path;
   return record.directories.find(({ name }) => name === "unified")?.path;
 }

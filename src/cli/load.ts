@@ -1,9 +1,11 @@
 // Bundles for commands that make containers, with the code that only some configs need.
 
 import { host } from "#host";
+import { provideSystemd } from "../cgroup/driver.ts";
 import { type Bundle, loadBundle } from "../container/bundle.ts";
 import type { CreateTools } from "../container/create.ts";
 import { checkId } from "../container/id.ts";
+import { recordedDriver, type Store } from "../container/store.ts";
 import type { Config } from "../spec/config.ts";
 import { type Context, idArgument, pathFlag } from "./context.ts";
 
@@ -12,11 +14,21 @@ export async function loadForCreate(
 ): Promise<{ readonly bundle: Bundle; readonly tools: CreateTools }> {
   checkId(idArgument(context));
   const bundle = loadBundle(bundlePath(context), context.facts);
+  if (context.cgroupManager === "systemd") await loadSystemd();
   return { bundle, tools: await toolsFor(bundle) };
 }
 
 export function bundlePath(context: Context): string {
   return pathFlag(context, "bundle") ?? host.cwd();
+}
+
+async function loadSystemd(): Promise<void> {
+  provideSystemd(await import("../cgroup/systemd.ts"));
+}
+
+/** Loads the systemd driver if the container has it, for commands that change or remove its cgroup. */
+export async function loadDriverOf(store: Store, id: string): Promise<void> {
+  if (recordedDriver(store, id) === "systemd") await loadSystemd();
 }
 
 /** The seccomp compiler, for a config with a profile. */

@@ -1,7 +1,6 @@
 // The flags of create and run as values.
 
 import type { CreateOptions } from "../container/create.ts";
-import { UserError } from "../errors.ts";
 import { type Context, pathFlag } from "./context.ts";
 import { booleanFlag, numberFlag } from "./flags.ts";
 
@@ -10,13 +9,6 @@ export const mostDescriptors = 1 << 20;
 
 export function createOptions(context: Context): CreateOptions {
   const { command, cgroupManager } = context;
-  if (cgroupManager === "systemd") {
-    throw new UserError("the systemd cgroup driver is not supported by this version", {
-      at: "--systemd-cgroup",
-      code: "unsupported",
-      hint: "use the cgroupfs driver",
-    });
-  }
   return {
     pidFile: pathFlag(context, "pid-file"),
     consoleSocket: pathFlag(context, "console-socket"),
@@ -24,6 +16,6 @@ export function createOptions(context: Context): CreateOptions {
     noPivot: booleanFlag(command, "no-pivot"),
     noNewKeyring: booleanFlag(command, "no-new-keyring"),
     preserveFds: numberFlag(command, "preserve-fds", 0, mostDescriptors),
-    noCgroup: cgroupManager === "disabled",
+    cgroupManager,
   };
 }

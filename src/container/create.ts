@@ -10,8 +10,9 @@
 
 import { host } from "#host";
 import { delegate } from "../cgroup/delegate.ts";
+import { type SystemdDriver, systemdDriver } from "../cgroup/driver.ts";
 import { killAll } from "../cgroup/kill.ts";
-import { applyResources, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
+import { applyResources, completeCgroup, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
 import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -29,6 +30,7 @@ import { checkId } from "./id.ts";
 import type { Idmaps } from "./idmap.ts";
 import { abandon, converse, type Init, release, startInit } from "./init.ts";
 import type { ResctrlPlan } from "./intel-rdt.ts";
+import { sendListener, takeListener } from "./listener.ts";
 import { inheritedDescriptors, type Preserved } from "./preserve.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
@@ -57,8 +59,10 @@ export interface CreateOptions {
   readonly noNewKeyring: boolean;
   /** How many descriptors from 3 on the program gets, besides those of LISTEN_FDS */
   readonly preserveFds: number;
-  /** --cgroup-manager disabled */
-  readonly noCgroup: boolean;
+  /** Who makes the cgroup, if anybody does */
+  readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
+  /** Let everything pass that the seccomp profile would deny, and note it (tsrunc seccomp trace) */
+  readonly traceSeccomp?: boolean;
 }
 
 /** A container that has committed, in the hands of the command that made it. */
@@ -72,6 +76,8 @@ export interface Created {
   readonly lock: number;
   /** The terminal's master, when nobody else took it; -1 for none */
   readonly master: number;
+  /** What the seccomp profile would have denied (host.listenerReport), with `traceSeccomp`; else -1 */
+  readonly seccompReport: number;
 }
 
 /** Code that only some configs need, loaded by the command line before anything is done. */
@@ -104,9 +110,7 @@ export function setUp(
   tools.extras?.checkLabels(bundle.config.process, bundle.config.linux);
   const preserved = inheritedDescriptors(options.preserveFds);
   const facts = readFacts();
-  const cgroup: CgroupRecord = options.noCgroup
-    ? { driver: "none" }
-    : planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, id);
+  const cgroup = planContainerCgroup(facts, bundle.config, id, options);
   const plan = measure("compile the plan", () =>
     compilePlan(bundle, facts, { id, start, preserved, cgroup, options, ...tools }),
   );
@@ -122,6 +126,28 @@ export function setUp(
     attempt.undo();
     throw error;
   }
+}
+
+function planContainerCgroup(
+  facts: HostFacts,
+  config: Config,
+  id: string,
+  { cgroupManager }: CreateOptions,
+): CgroupRecord {
+  switch (cgroupManager) {
+    case "disabled":
+      return { driver: "none" };
+    case "cgroupfs":
+      return planCgroup(facts.cgroup, config.linux?.cgroupsPath, id);
+    case "systemd":
+      return loadedSystemd().planScope(facts.cgroup, config, id, facts.privileged);
+  }
+}
+
+function loadedSystemd(): SystemdDriver {
+  const driver = systemdDriver();
+  if (driver === undefined) throw new TypeError("the systemd driver is not loaded");
+  return driver;
 }
 
 /** The plan for a bundle: shared with `tsrunc plan`, which has no descriptors and makes no container. */
@@ -181,6 +207,7 @@ class Attempt {
   private cgroupBegun = false;
   private hooksBegun = false;
   private master = -1;
+  private seccompReport = -1;
   private intent: Intent;
 
   private readonly store: Store;
@@ -236,13 +263,10 @@ class Attempt {
     const { plan, bundle, store, lock } = this;
     refuseForeign(this.intent.cgroup);
     writeIntent(store, this.intent);
-    const cgroup = measure("make cgroups", () => createCgroup(this.intent.cgroup));
-    this.cgroupBegun = true;
-    this.intent = { ...this.intent, cgroup };
-    measure("set limits", () =>
-      applyResources(this.intent.cgroup, bundle.config.linux?.resources ?? {}, this.facts.privileged),
-    );
-    delegate(cgroup, bundle.config);
+    // systemd makes a cgroup only for a process that is there: at init's first stop
+    if (this.intent.cgroup.driver !== "systemd") {
+      this.limitCgroup(measure("make cgroups", () => createCgroup(this.intent.cgroup)));
+    }
     const init = this.launch();
     converse(init, plan, this.intent.cgroup, {
       sync: (point) => this.atSync(point),
@@ -252,9 +276,30 @@ class Attempt {
         this.master = fd;
       },
       tree: (step) => this.openTree(step),
+      listener: (number) => this.atListener(number),
     });
     this.idmaps?.close();
-    return { store, intent: this.intent, config: bundle.config, plan, init, lock, master: this.master };
+    const { intent, master, seccompReport } = this;
+    return { store, intent, config: bundle.config, plan, init, lock, master, seccompReport };
+  }
+
+  private limitCgroup(cgroup: CgroupRecord): void {
+    const { config } = this.bundle;
+    this.cgroupBegun = true;
+    this.intent = { ...this.intent, cgroup };
+    measure("set limits", () => applyResources(cgroup, config.linux?.resources ?? {}, this.facts.privileged));
+    delegate(cgroup, config);
+  }
+
+  /** Has systemd put init into a scope, before init has done anything. */
+  private enterScope(pid: number): void {
+    const { cgroup, id } = this.intent;
+    if (cgroup.driver !== "systemd") return;
+    this.cgroupBegun = true;
+    loadedSystemd().startScope(cgroup, this.bundle.config, id, pid);
+    const complete = completeCgroup(cgroup);
+    loadedSystemd().enterDirectories(cgroup, pid);
+    this.limitCgroup(complete);
   }
 
   private launch(): Init {
@@ -273,6 +318,7 @@ class Attempt {
     switch (point) {
       case SyncPoint.launched:
         this.rememberInit();
+        this.enterScope(pid);
         if (resctrl !== undefined) this.resctrlMade = extras?.enterResctrl(resctrl, pid) ?? [];
         raiseRlimits(pid, config.process?.rlimits ?? []);
         if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
@@ -307,6 +353,15 @@ class Attempt {
       if (!isErrno(error)) throw error;
       throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
     }
+  }
+
+  private atListener(number: number): void {
+    const init = this.liveInit();
+    const profile = this.bundle.config.linux?.seccomp;
+    const listener = takeListener(init, number);
+    if (this.options.traceSeccomp === true) this.seccompReport = host.serveListener(listener);
+    else if (profile !== undefined) sendListener(listener, profile, init.pid, this.intent, "creating");
+    host.close(listener);
   }
 
   private atCommit(): void {

@@ -154,6 +154,16 @@ export function ownerOf(store: Store, id: string): number {
   return host.stat(directoryOf(store, id), false)?.[2] ?? 0;
 }
 
+/** Who made the container's cgroup; undefined when there is no container, or none that can be read. */
+export function recordedDriver(store: Store, id: string): CgroupRecord["driver"] | undefined {
+  try {
+    return load(store, id).cgroup.driver;
+  } catch (error) {
+    if (error instanceof UserError || isErrno(error)) return undefined;
+    throw error;
+  }
+}
+
 export function doesNotExist(id: string): UserError {
   return new UserError(`container does not exist: ${id}`, { code: "not-found" });
 }

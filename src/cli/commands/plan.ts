@@ -12,14 +12,16 @@ import { bundlePath, toolsFor } from "../load.ts";
 const exampleId = "ID";
 
 export async function run(context: Context): Promise<number> {
-  const { command } = context;
+  const { command, cgroupManager } = context;
   const bundle = loadBundle(bundlePath(context), context.facts);
   const facts = readFacts();
+  const cgroupsPath = bundle.config.linux?.cgroupsPath;
   const plan = compilePlan(bundle, facts, {
     id: exampleId,
     start: "later",
     preserved: { descriptors: [], environment: [] },
-    cgroup: planCgroup(facts.cgroup, bundle.config.linux?.cgroupsPath, exampleId),
+    // a scope is nothing that init would have to do with
+    cgroup: cgroupManager === "cgroupfs" ? planCgroup(facts.cgroup, cgroupsPath, exampleId) : { driver: "none" },
     options: { noPivot: booleanFlag(command, "no-pivot"), noNewKeyring: booleanFlag(command, "no-new-keyring") },
     ...(await toolsFor(bundle)),
   });

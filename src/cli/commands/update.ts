@@ -9,14 +9,16 @@ import { jsonText } from "../../spec/json-text.ts";
 import { parseResources } from "../../spec/load.ts";
 import { type Context, idArgument, pathFlag } from "../context.ts";
 import { textFlag } from "../flags.ts";
+import { loadDriverOf } from "../load.ts";
 
 const maxDocumentBytes = 16 << 20;
 
-export function run(context: Context): number {
+export async function run(context: Context): Promise<number> {
   const id = idArgument(context);
   refuseIntelRdt(context);
   const text = document(context) ?? jsonText(resourcesOfFlags(context));
   const { resources } = parseResources(text, { check: host.checkJson, explain: explainLater, facts: context.facts });
+  await loadDriverOf(context.store, id);
   update(context.store, id, resources, (container) => savedConfig(context.store, container));
   return 0;
 }

@@ -1,0 +1,16 @@
+// The systemd driver is a tenth of a start's code, so it is loaded only for containers that have it (cli/load.ts). Here the
+// rest of the program finds it.
+
+export type SystemdDriver = typeof import("./systemd.ts");
+
+let systemd: SystemdDriver | undefined;
+
+/** Makes the loaded driver known. */
+export function provideSystemd(driver: SystemdDriver): void {
+  systemd = driver;
+}
+
+/** The driver; undefined when the command has not loaded it. */
+export function systemdDriver(): SystemdDriver | undefined {
+  return systemd;
+}
