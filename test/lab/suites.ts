@@ -2,9 +2,11 @@
 import type { Suite } from "./cases.ts";
 import { deviceCases } from "./devices.ts";
 import { fullCases } from "./full.ts";
+import { systemdCases } from "./systemd.ts";
 import { unifiedCases } from "./unified.ts";
 
 export const suites = {
   "cgroup v2": { guest: [], cases: [...unifiedCases, ...deviceCases] },
+  systemd: { guest: ["--systemd"], cases: systemdCases },
   "all controllers": { guest: ["--full"], cases: fullCases },
 } as const satisfies Record<string, Suite>;

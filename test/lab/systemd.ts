@@ -1,0 +1,298 @@
+/** The systemd driver, with a real systemd. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { alive, type Box } from "../harness/box.ts";
+import { eventually, exitCode, start } from "../harness/command.ts";
+import type { Config } from "../harness/config.ts";
+import { mayUse, questions, questionText, ruleCases } from "../harness/device-rules.ts";
+import { deviceAnswers } from "../harness/device-script.ts";
+import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
+
+const MiB = 1 << 20;
+
+/** Properties of a unit, as systemctl shows them. */
+function show(unit: string, ...names: string[]): Record<string, string> {
+  const text = execFileSync("systemctl", ["show", unit, ...names.map((name) => `--property=${name}`)], {
+    encoding: "utf8",
+  });
+  return Object.fromEntries(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
+}
+
+function loaded(unit: string): boolean {
+  return show(unit, "LoadState")["LoadState"] !== "not-found";
+}
+
+/** The box with --systemd-cgroup in front of every command that makes a container. */
+function withSystemd(box: Box): Box {
+  const argv = box.argv.bind(box);
+  box.argv = (...args) =>
+    ["create", "run"].includes(args[0] ?? "") ? argv("--systemd-cgroup", ...args) : argv(...args);
+  return box;
+}
+
+function scope(box: Box, name: string): string {
+  return `${box.tag}-${name}.scope`;
+}
+
+export const systemdCases: readonly LabCase[] = [
+  {
+    name: "a container is a scope with its limits as properties, and the unit is gone after delete",
+    run: async (box) => {
+      const container = await withSystemd(box).create(SLEEP, {
+        config: (config) => {
+          config.linux.cgroupsPath = `system.slice:${box.tag}:a`;
+          config.linux.resources = {
+            memory: { limit: 64 * MiB, reservation: 32 * MiB },
+            pids: { limit: 17 },
+            cpu: { shares: 512, quota: 50000, period: 100000 },
+            devices: [{ allow: false, access: "rwm" }],
+            unified: { "memory.high": String(48 * MiB) },
+          };
+        },
+      });
+      const unit = scope(box, "a");
+      assert.equal(cgroupOf(container.pid), `/system.slice/${unit}`);
+      assert.deepEqual(
+        show(
+          unit,
+          "MemoryMax",
+          "MemoryLow",
+          "MemoryHigh",
+          "TasksMax",
+          "CPUWeight",
+          "CPUQuotaPerSecUSec",
+          "Delegate",
+          "Slice",
+          "DevicePolicy",
+        ),
+        {
+          MemoryMax: String(64 * MiB),
+          MemoryLow: String(32 * MiB),
+          MemoryHigh: String(48 * MiB),
+          TasksMax: "17",
+          CPUWeight: "59",
+          CPUQuotaPerSecUSec: "500ms",
+          Delegate: "yes",
+          Slice: "system.slice",
+          DevicePolicy: "strict",
+        },
+      );
+      assert.equal(cgroupFile(container.pid, "memory.max"), String(64 * MiB));
+      assert.equal(cgroupFile(container.pid, "cpu.max"), "50000 100000");
+      await container.start();
+      const { stdout } = await box.ok(["exec", container.id, "/bin/cat", "/proc/self/cgroup"]);
+      assert.equal(stdout, `0::/system.slice/${unit}\n`);
+      await container.kill("KILL");
+      await container.until("stopped");
+      await container.delete();
+      assert.equal(loaded(unit), false);
+      assert.equal(existsSync(`/sys/fs/cgroup/system.slice/${unit}`), false);
+    },
+  },
+  {
+    name: "without cgroupsPath the scope is called after the container; other slices have their directories",
+    run: async (box) => {
+      const container = await withSystemd(box).create(SLEEP);
+      assert.equal(cgroupOf(container.pid), `/system.slice/tsrunc-${container.id}.scope`);
+      await container.delete("--force");
+      const other = await box.create(SLEEP, {
+        config: (config) => (config.linux.cgroupsPath = `lab-a-b.slice:${box.tag}:b`),
+      });
+      assert.equal(cgroupOf(other.pid), `/lab.slice/lab-a.slice/lab-a-b.slice/${scope(box, "b")}`);
+      await other.delete("--force");
+    },
+  },
+  {
+    name: "the saved driver wins: later commands take no flag, and --systemd-cgroup changes nothing",
+    run: async (box) => {
+      const container = await withSystemd(box).start(SLEEP);
+      await box.ok(["pause", container.id]);
+      assert.equal(await container.status(), "paused");
+      await box.ok(["resume", container.id]);
+      await box.ok(["update", "--memory", "40M", "--pids-limit", "9", container.id]);
+      const unit = `tsrunc-${container.id}.scope`;
+      assert.deepEqual(show(unit, "MemoryMax", "TasksMax"), { MemoryMax: String(40 * MiB), TasksMax: "9" });
+      assert.equal(cgroupFile(container.pid, "memory.max"), String(40 * MiB));
+      await box.ok(["--systemd-cgroup", "kill", container.id, "KILL"]);
+      await container.until("stopped");
+      await box.ok(["--systemd-cgroup", "delete", container.id]);
+      assert.equal(loaded(unit), false);
+    },
+  },
+  {
+    name: "limits survive a daemon-reload",
+    run: async (box) => {
+      const container = await withSystemd(box).start(SLEEP, {
+        config: (config) => {
+          config.linux.resources = {
+            memory: { limit: 32 * MiB },
+            pids: { limit: 11 },
+            devices: [{ allow: false, access: "rwm" }],
+          };
+        },
+      });
+      execFileSync("systemctl", ["daemon-reload"]);
+      assert.equal(cgroupFile(container.pid, "memory.max"), String(32 * MiB));
+      assert.equal(cgroupFile(container.pid, "pids.max"), "11");
+      const { stdout } = await box.ok(["exec", container.id, "/bin/sh", "-c", "echo fine >/dev/null && echo yes"]);
+      assert.equal(stdout, "yes\n");
+    },
+  },
+  {
+    name: "annotations become properties; what isn't about the scope is refused and leaves nothing",
+    run: async (box) => {
+      withSystemd(box);
+      const annotated = (annotations: Record<string, string>) => ({
+        config: (config: Config) => {
+          config.annotations = annotations;
+        },
+      });
+      const container = await box.create(
+        SLEEP,
+        annotated({
+          "org.systemd.property.TimeoutStopUSec": "uint64 5000000",
+          "org.systemd.property.CollectMode": "'inactive-or-failed'",
+          "org.systemd.property.After": "['dbus.service']",
+        }),
+      );
+      const properties = show(`tsrunc-${container.id}.scope`, "TimeoutStopUSec", "CollectMode", "After");
+      assert.equal(properties["TimeoutStopUSec"], "5s");
+      assert.equal(properties["CollectMode"], "inactive-or-failed");
+      assert.match(properties["After"] ?? "", /dbus\.service/);
+      for (const [name, value, words] of [
+        ["ExecStart", "[('/bin/sh', ['sh'], false)]", /may not have/],
+        ["KillMode", "'no such mode'", /systemd refuses to start/],
+        ["KillMode", "[", /can't be read/],
+      ] as const) {
+        const bundle = box.bundle(SLEEP, annotated({ [`org.systemd.property.${name}`]: value }));
+        const id = box.newId();
+        assert.match(await box.fails(["create", "--bundle", bundle, id]), words);
+        assert.equal(await box.state(id), undefined);
+        assert.equal(loaded(`tsrunc-${id}.scope`), false);
+      }
+    },
+  },
+  {
+    name: "a unit that is in use is refused, and stays; a failed one of that name is reset",
+    run: async (box) => {
+      const path = (config: Config): void => {
+        config.linux.cgroupsPath = `system.slice:${box.tag}:same`;
+      };
+      const container = await withSystemd(box).start(SLEEP, { config: path });
+      const second = box.newId();
+      await box.fails(["create", "--bundle", box.bundle(SLEEP, { config: path }), second]);
+      assert.equal(await container.status(), "running");
+      assert.equal(await box.state(second), undefined);
+      await container.delete("--force");
+
+      // a scope whose time is over fails, and keeps its name
+      const unit = scope(box, "same");
+      const options = [`--unit=${unit}`, "--property=DefaultDependencies=no", "--property=RuntimeMaxSec=1"];
+      try {
+        execFileSync("systemd-run", ["--scope", ...options, "sleep", "20"], { stdio: "ignore" });
+      } catch {
+        // it is killed
+      }
+      assert.equal(show(unit, "ActiveState")["ActiveState"], "failed");
+      const third = await box.create(SLEEP, { config: path });
+      assert.equal(show(unit, "ActiveState")["ActiveState"], "active");
+      await third.delete("--force");
+      assert.equal(loaded(unit), false);
+    },
+  },
+  {
+    name: "a container that is killed for memory leaves no failed unit",
+    run: async (box) => {
+      const container = await withSystemd(box).start(["/probe", "alloc", "200", ",", "hold"], {
+        config: (config) => {
+          config.linux.resources = { memory: { limit: 16 * MiB }, unified: { "memory.oom.group": "1" } };
+        },
+      });
+      await container.ended();
+      await container.delete();
+      assert.equal(loaded(`tsrunc-${container.id}.scope`), false);
+    },
+  },
+  {
+    name: "delete --force after the runtime was killed removes the unit",
+    run: async (box) => {
+      const id = box.newId();
+      const command = withSystemd(box).argv("run", "--bundle", box.bundle(SLEEP), id);
+      const child = start(command, "ignore", { env: box.environment });
+      await eventually("it runs", () => (existsSync(`${box.root}/${id}/state.json`) ? true : undefined));
+      child.kill("SIGKILL");
+      await exitCode(child, command);
+      await box.ok(["delete", "--force", id]);
+      assert.equal(loaded(`tsrunc-${id}.scope`), false);
+    },
+  },
+  {
+    name: "ten containers leave no unit and no cgroup",
+    run: async (box) => {
+      const bundle = withSystemd(box).bundle(["/bin/true"]);
+      for (let i = 0; i < 10; i++) await box.ok(["run", "--bundle", bundle, box.newId()]);
+      const units = execFileSync("systemctl", ["list-units", "--all", "--plain", "--no-legend", `tsrunc-${box.tag}*`], {
+        encoding: "utf8",
+      });
+      assert.equal(units, "");
+    },
+  },
+  {
+    name: "by way of the D-Bus daemon it works, too",
+    run: async (box) => {
+      const environment = { ...box.environment, DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/run/dbus/system_bus_socket" };
+      const id = box.newId();
+      withSystemd(box);
+      await box.ok(["create", "--bundle", box.bundle(SLEEP), id], { env: environment });
+      const unit = `tsrunc-${id}.scope`;
+      assert.equal(show(unit, "ActiveState")["ActiveState"], "active");
+      await box.ok(["delete", "--force", id], { env: environment });
+      assert.equal(loaded(unit), false);
+    },
+  },
+  {
+    name: "all processes of a container without a pid namespace end with its scope",
+    run: async (box) => {
+      const container = await withSystemd(box).start(["/bin/sh", "-c", "sleep 1000 & sleep 1000 & echo ready; wait"], {
+        config: (config) => {
+          config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+        },
+      });
+      await eventually("it starts", () => (container.output.stdout.includes("ready") ? true : undefined));
+      const pids = cgroupFile(container.pid, "cgroup.procs").split("\n").map(Number);
+      assert.equal(pids.length, 3);
+      await container.delete("--force");
+      assert.deepEqual(pids.filter(alive), []);
+    },
+  },
+  {
+    name: "a cgroup namespace begins at the scope",
+    run: async (box) => {
+      const report = await withSystemd(box).probe([["read", "/proc/self/cgroup"]], {
+        config: (config) => config.linux.namespaces.push({ type: "cgroup" }),
+      });
+      assert.equal(report.read["/proc/self/cgroup"]?.text, "0::/\n");
+    },
+  },
+  ...ruleCases
+    .filter(({ name }) =>
+      ["no rules", "allow all", "one device", "a hole in a major", "allow all but one"].includes(name),
+    )
+    .map(
+      (rules): LabCase => ({
+        name: `devices: ${rules.name}`,
+        run: async (box) => {
+          const expected = Object.fromEntries(
+            questions.map((question) => [questionText(question), mayUse(rules, question)]),
+          );
+          assert.deepEqual(await deviceAnswers(withSystemd(box), rules.rules), expected);
+        },
+      }),
+    ),
+];
