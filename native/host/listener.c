@@ -90,11 +90,11 @@ static _Noreturn void serve(int listener, struct report *report)
 			continue;
 		}
 		memset(&asked, 0, sizeof asked);
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0)
+		if (syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0)
 			continue; /* the caller died meanwhile */
 		remember(report, &asked.data);
 		answer = (struct seccomp_notif_resp){.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+		(void)syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 	}
 }
 
