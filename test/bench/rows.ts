@@ -228,6 +228,25 @@ export const rows: readonly Row[] = [
     ...population(100),
     lines: (runtime, lab) => [["T", ...lab.command(runtime, "list")]],
   },
+  // Together they show whether the time grows with the number of mounts alone, or faster.
+  ...[250, 1000].map(
+    (count): Row => ({
+      name: `run of a config with ${count} mounts`,
+      rounds: 10,
+      lines: run(
+        (lab) =>
+          lab.bundle(`config-mounts-${count}`, (config) => {
+            const bind = {
+              type: "bind",
+              source: "/etc",
+              options: ["bind", "ro", "nosuid", "nodev", "rprivate"],
+            };
+            for (let i = 0; i < count; i++) config.mounts.push({ ...bind, destination: `/tmp/m/${i}` });
+          }),
+        `config-mounts-${count}`,
+      ),
+    }),
+  ),
   {
     name: "run with podman's default seccomp profile",
     rounds: 30,
