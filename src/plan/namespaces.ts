@@ -24,7 +24,11 @@ export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupR
   const isNew = (type: NamespaceType): boolean => wanted.some((entry) => entry.type === type && !entry.path);
   const joined = wanted.filter((entry) => entry.path);
   const usesUser = wanted.some((entry) => entry.type === "user");
-  const steps: Step[] = planStart(cgroup, slots);
+  // Not in a cgroup of v1 yet: a network namespace costs some 100 KiB, which a small memory limit needn't bear.
+  const early = facts.privileged && !usesUser && isNew("network") && tasksDirectories(cgroup).length > 0;
+  const loopback = (): Step => step(at("network"), { op: "loopback_up" });
+  const network = (): Step => step(at("network"), { op: "unshare", flags: namespaces.network.flag });
+  const steps: Step[] = planStart(cgroup, slots, early ? [network(), loopback()] : []);
 
   // All others first, while we are privileged over them; without privilege only the user namespace gives us some.
   const order = [...joined].sort((a, b) => rank(a.type, facts.privileged) - rank(b.type, facts.privileged));
@@ -49,7 +53,7 @@ export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupR
     "cgroup",
     ...(usesUser ? ["pid" as const] : []),
   ];
-  const made = others.filter(isNew);
+  const made = others.filter((type) => isNew(type) && !(early && type === "network"));
   if (made.length > 0) steps.push(step("/linux/namespaces", { op: "unshare", flags: flagsOf(made) }));
   if (isNew("time")) {
     steps.push(step(at("time"), { op: "unshare", flags: namespaces.time.flag }));
@@ -60,7 +64,7 @@ export function planNamespaces(config: Config, facts: HostFacts, cgroup: CgroupR
   const forks = joined.some((entry) => entry.type === "pid") || (usesUser && isNew("pid"));
   if (forks) steps.push(step(at("pid"), { op: "fork", flags: 0 }));
   else if (isNew("time")) steps.push(step(at("time"), { op: "enter_time" }));
-  if (isNew("network")) steps.push(step(at("network"), { op: "loopback_up" }));
+  if (isNew("network") && !early) steps.push(loopback());
 
   return { cloneFlags: !usesUser && isNew("pid") ? namespaces.pid.flag : 0, steps };
 }
@@ -69,14 +73,18 @@ function flagsOf(types: readonly NamespaceType[]): number {
   return types.reduce((flags, type) => flags | namespaces[type].flag, 0);
 }
 
-/** The first steps of every init: the runtime notes who it is, then it enters its cgroup before it allocates anything. */
-export function planStart(cgroup: CgroupRecord, slots: Slot[]): Step[] {
+/**
+ * The first steps of every init: the runtime notes who it is, then it enters its cgroup before it allocates anything.
+ *
+ * @param before what is to be done outside of it
+ */
+export function planStart(cgroup: CgroupRecord, slots: Slot[], before: readonly Step[] = []): Step[] {
   const launched = step("", { op: "sync", point: SyncPoint.launched });
   const paths = tasksDirectories(cgroup);
-  if (paths.length === 0) return [launched];
+  if (paths.length === 0) return [launched, ...before];
   const first = slots.length;
   slots.push(...paths.map((path) => ({ kind: "cgroup", path }) as const));
-  return [launched, step("/linux/cgroupsPath", { op: "join_cgroup", first, count: paths.length })];
+  return [launched, ...before, step("/linux/cgroupsPath", { op: "join_cgroup", first, count: paths.length })];
 }
 
 function rank(type: NamespaceType, privileged: boolean): number {

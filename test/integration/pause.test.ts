@@ -125,7 +125,8 @@ describeRuntimes("pause", ({ test, differs, runtime }) => {
     const hidden = all.find((pid) => pid !== container.pid);
     writeFileSync(`${deep}/cgroup.procs`, String(hidden));
     await box.ok(["pause", container.id]);
-    await box.ok(["kill", "--all", container.id, "TERM"]);
+    // a signal that ends nobody: cgroup v2 lets fatal ones through to frozen processes
+    await box.ok(["kill", "--all", container.id, "WINCH"]);
     expect(await container.status()).toBe("paused");
     expect(all.filter(alive)).toEqual(all);
     await box.ok(["kill", "--all", container.id, "KILL"]);
