@@ -4,7 +4,8 @@ import { loadForCreate } from "../load.ts";
 import { createOptions } from "../options.ts";
 
 export async function run(context: Context): Promise<number> {
+  const options = createOptions(context);
   const { bundle, tools } = await loadForCreate(context);
-  create(context.store, idArgument(context), bundle, createOptions(context), tools);
+  create(context.store, idArgument(context), bundle, options, tools);
   return 0;
 }

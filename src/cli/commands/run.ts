@@ -6,12 +6,12 @@ import { createOptions } from "../options.ts";
 
 export async function run(context: Context): Promise<number> {
   const { command, store } = context;
-  const { bundle, tools } = await loadForCreate(context);
   const options = {
     ...createOptions(context),
     detach: booleanFlag(command, "detach"),
     keep: booleanFlag(command, "keep"),
     noSubreaper: booleanFlag(command, "no-subreaper"),
   };
+  const { bundle, tools } = await loadForCreate(context);
   return runContainer(store, idArgument(context), bundle, options, tools);
 }
