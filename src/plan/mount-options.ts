@@ -28,8 +28,21 @@ export interface ParsedOptions {
   destinationNofollow: boolean;
 }
 
-/** Parses the list; a later word wins over an earlier one. */
+// Of a thousand mounts most have the same options.
+const seen = new Map<string, ParsedOptions>();
+
+/** Parses the list; a later word wins over an earlier one. The same words give the same object: it is not to be changed. */
 export function parseMountOptions(words: readonly string[]): ParsedOptions {
+  const key = words.join("\0");
+  let parsed = seen.get(key);
+  if (parsed === undefined) {
+    parsed = parse(words);
+    seen.set(key, parsed);
+  }
+  return parsed;
+}
+
+function parse(words: readonly string[]): ParsedOptions {
   const parsed: ParsedOptions = {
     bind: undefined,
     attributes: { set: 0, clear: 0 },

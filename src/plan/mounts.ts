@@ -19,7 +19,7 @@ import {
   PLAN_MOUNT_RECURSIVE,
   PLAN_MOUNT_SOURCE_NOFOLLOW,
 } from "./ops.generated.ts";
-import { pathParts } from "./paths.ts";
+import { cleanPath } from "./paths.ts";
 import { type Step, step } from "./plan.ts";
 
 interface MountSteps {
@@ -31,15 +31,16 @@ interface MountSteps {
 export function planMounts(config: Config, facts: HostFacts, request: CreateRequest): MountSteps {
   const now: Step[] = [];
   const later: Step[] = [];
+  const userNamespace = hasNamespace(config, "user");
   config.mounts?.forEach((mount, index) => {
     const at = `/mounts/${index}`;
-    const path = `/${pathParts(mount.destination).join("/")}`;
+    const path = cleanPath(mount.destination);
     const options = parseMountOptions(mount.options ?? []);
     refuse(mount, options, at);
     if (options.remount && options.bind === undefined) {
       later.push(step(at, { op: "remount", path, attrSet: options.attributes.set }));
     } else if (options.bind !== undefined) {
-      planBind({ config, request, mount, options, at, path, now, later });
+      planBind({ config, request, mount, options, at, path, now, later }, userNamespace);
     } else if (mount.type === "cgroup" || mount.type === "cgroup2") {
       const steps = planCgroupMount(config, facts, request, { at, path, attributes: options.attributes });
       now.push(...steps.now);
@@ -75,7 +76,7 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
   }
 }
 
-function planBind({ config, request, mount, options, at, path, now, later }: Context): void {
+function planBind({ request, mount, options, at, path, now, later }: Context, userNamespace: boolean): void {
   const hostPath = mountSource(mount, request.bundle);
   const target = options.copySymlink ? request.links?.get(hostPath) : undefined;
   if (target !== undefined) {
@@ -86,7 +87,7 @@ function planBind({ config, request, mount, options, at, path, now, later }: Con
   const attrSet = readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set;
   const mapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
   let flags = options.bind === "tree" ? PLAN_MOUNT_RECURSIVE : 0;
-  if (mapped || hasNamespace(config, "user")) flags |= PLAN_MOUNT_FROM_RUNTIME;
+  if (mapped || userNamespace) flags |= PLAN_MOUNT_FROM_RUNTIME;
   if (options.sourceNofollow) flags |= PLAN_MOUNT_SOURCE_NOFOLLOW;
   if (options.destinationNofollow) flags |= PLAN_MOUNT_NOFOLLOW;
   const bind = step(at, {
