@@ -27,7 +27,10 @@ int run_sync(struct init *in, const struct op_sync *op, struct failure *why)
 	return 0;
 }
 
-/* Closes all that only building the container needed. */
+/*
+ * Closes all that only building the container needed. Slots are closed by the operations that use them: by now their
+ * numbers may be others' (the seccomp listener's, for one).
+ */
 static void let_go(struct init *in)
 {
 	close_fd(&in->root);
@@ -39,13 +42,6 @@ static void let_go(struct init *in)
 	close_fd(&in->devpts);
 	close_fd(&in->null);
 	close_fd(&in->empty);
-	for (uint32_t slot = 0; slot < in->plan.slots; slot++) {
-		int fd = slot_fd(slot);
-
-		if (!slot_needed(in, slot) &&
-		    !(slot >= in->preserve_first && slot - in->preserve_first < in->preserve_count))
-			close_fd(&fd);
-	}
 }
 
 int run_commit(struct init *in, const struct op_commit *op, struct failure *why)

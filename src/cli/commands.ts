@@ -65,6 +65,7 @@ export const globalFlags: readonly Flag[] = [
   choice("rootless", ["true", "false", "auto"], "whether refused cgroups are let pass (default auto)"),
   text("trace", "FILE", "write what took how long, in Chrome's trace format; - for a timeline on standard error"),
   hidden(choice("log-level", ["error", "warning", "debug"], "which messages are written")),
+  hidden(text("criu", "PATH", "ignored: criu is looked up in PATH")),
   boolean("help", "show help", "h"),
   boolean("version", "show the version", "v"),
 ];
@@ -82,12 +83,29 @@ const createFlags: readonly Flag[] = [
   hidden(boolean("no-subreaper", "don't become the reaper of the container's orphans")),
 ];
 
+/** What checkpoint and restore both tell CRIU. */
+const criuFlags: readonly Flag[] = [
+  text("image-path", "DIR", "directory of the image files (default: ./checkpoint)"),
+  text("work-path", "DIR", "directory of CRIU's log and work files (default: that of the images)"),
+  text("parent-path", "DIR", "directory of an earlier checkpoint, relative to that of the images"),
+  boolean("tcp-established", "with open TCP connections"),
+  boolean("ext-unix-sk", "with unix sockets whose other end is outside of the container"),
+  boolean("shell-job", "with a terminal of the caller's"),
+  boolean("file-locks", "with file locks"),
+  boolean("lazy-pages", "move memory on demand, by userfaultfd"),
+  boolean("auto-dedup", "drop from the parent's images what is in the new ones"),
+  text("manage-cgroups-mode", "MODE", "soft, full, strict or ignore (default soft)"),
+  text("network-lock", "METHOD", "iptables, nftables or skip: how the network is held meanwhile"),
+  list("empty-ns", "TYPE", "leave a namespace empty (network)"),
+];
+
 export const commands: readonly Command[] = [
   {
     name: "create",
     summary: "create a container, whose program waits for start",
     usage: "ID",
-    flags: createFlags,
+    // go-runc may say what create does anyway
+    flags: [...createFlags, hidden(boolean("detach", "ignored"))],
     arguments: [1, 1],
     stop: "never",
     load: () => import("./commands/create.ts"),
@@ -143,6 +161,46 @@ export const commands: readonly Command[] = [
     arguments: [1, Number.MAX_SAFE_INTEGER],
     stop: "first",
     load: () => import("./commands/exec.ts"),
+  },
+  {
+    name: "checkpoint",
+    summary: "write a running container to files, with CRIU",
+    usage: "ID",
+    flags: [
+      ...criuFlags,
+      boolean("leave-running", "let the container go on afterwards"),
+      boolean("pre-dump", "only its memory, while it goes on"),
+      boolean("tcp-skip-in-flight", "leave out TCP connections that are not yet established"),
+      boolean("link-remap", "give files without a name one"),
+      text("status-fd", "N", "descriptor that gets a NUL when the page server is ready"),
+      text("page-server", "ADDRESS:PORT", "send memory there"),
+    ],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/checkpoint.ts"),
+  },
+  {
+    name: "restore",
+    summary: "make a container of the files of a checkpoint, and wait for its end",
+    usage: "ID",
+    flags: [
+      bundle,
+      ...criuFlags,
+      boolean("detach", "return when it runs", "d"),
+      text("pid-file", "FILE", "file to write the process id to"),
+      text("console-socket", "SOCKET", "unix socket that gets the terminal's master descriptor"),
+      boolean("tcp-close", "restore TCP connections as closed ones"),
+      text("lsm-profile", "TYPE:NAME", "AppArmor profile or SELinux label of the restored processes"),
+      text("lsm-mount-context", "CONTEXT", "SELinux context of restored mounts"),
+      boolean("keep", "don't delete the container when it has ended"),
+      boolean("no-subreaper", "don't become the reaper of the container's orphans"),
+      hidden(boolean("no-pivot", "")),
+      hidden(boolean("no-new-keyring", "")),
+      hidden(text("preserve-fds", "N", "")),
+    ],
+    arguments: [1, 1],
+    stop: "never",
+    load: () => import("./commands/restore.ts"),
   },
   {
     name: "state",
@@ -326,5 +384,18 @@ export const commands: readonly Command[] = [
     arguments: [1, 1],
     stop: "never",
     load: () => import("./commands/completion.ts"),
+  },
+  {
+    name: "seccomp",
+    summary: "explain a seccomp profile, or run a container and tell what it would have denied",
+    usage: "explain [FILE] | trace ID",
+    flags: [
+      ...createFlags,
+      text("syscall", "NAME[,ARG...]", "explain: what the profile does with this call"),
+      boolean("dump", "explain: show the BPF program"),
+    ],
+    arguments: [1, 2],
+    stop: "never",
+    load: () => import("./commands/seccomp.ts"),
   },
 ];

@@ -123,16 +123,17 @@ export function setUp(
   try {
     return attempt.run();
   } catch (error) {
-    attempt.undo();
+    attempt.undo(error);
     throw error;
   }
 }
 
-function planContainerCgroup(
+/** Where the container's cgroup will be. */
+export function planContainerCgroup(
   facts: HostFacts,
   config: Config,
   id: string,
-  { cgroupManager }: CreateOptions,
+  { cgroupManager }: Pick<CreateOptions, "cgroupManager">,
 ): CgroupRecord {
   switch (cgroupManager) {
     case "disabled":
@@ -395,7 +396,7 @@ class Attempt {
   }
 
   /** Takes everything back. What can't be is logged: the error that brought us here is the one to be told. */
-  undo(): void {
+  undo(reason: unknown): void {
     const { store, intent, bundle } = this;
     const steps: (() => void)[] = [
       () => this.init !== undefined && abandon(this.init),
@@ -407,7 +408,7 @@ class Attempt {
       },
       () => removeResctrl(this.resctrlMade),
       () => this.idmaps?.close(),
-      () => this.hooksBegun && runPoststop(bundle.config, intent),
+      () => (this.hooksBegun || isHookFailure(reason)) && runPoststop(bundle.config, intent),
       () => forget(store, intent.id),
       () => host.close(this.lock),
     ];
@@ -419,6 +420,11 @@ class Attempt {
       }
     }
   }
+}
+
+/** createContainer hooks are run by init, which tells only of their failure. */
+function isHookFailure(error: unknown): boolean {
+  return error instanceof UserError && error.code === "hook";
 }
 
 /** The steps that come after the commit. */
@@ -495,7 +501,8 @@ function timeOffsets(config: Config): string {
 }
 
 /** RFC 3339 in UTC with nanoseconds. */
-function timestamp(): string {
+/** Now, as states show it: RFC 3339, UTC. */
+export function timestamp(): string {
   const [seconds, nanoseconds] = host.now();
   const date = new Date(seconds * 1000).toISOString().slice(0, 19);
   return `${date}.${String(nanoseconds).padStart(9, "0")}Z`;

@@ -2,15 +2,28 @@
 
 import { host } from "#host";
 import { killAll } from "../cgroup/kill.ts";
+import { readLayout } from "../cgroup/layout.ts";
 import { removeCgroup } from "../cgroup/manager.ts";
+import { planCgroup } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
+import { log } from "../log.ts";
 import type { Config } from "../spec/config.ts";
 import { measure } from "../trace.ts";
 import { runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { openInit, statusOf } from "./status.ts";
-import { directoryOf, forget, type Intent, load, lock, type Store, type StoredContainer } from "./store.ts";
+import {
+  directoryOf,
+  forget,
+  type Intent,
+  load,
+  loadDamaged,
+  lock,
+  lockDamaged,
+  type Store,
+  type StoredContainer,
+} from "./store.ts";
 
 const SIGKILL = 9;
 
@@ -45,18 +58,19 @@ function removeStopped(store: Store, id: string, readConfig: ReadConfig): void {
 function removeForced(store: Store, id: string, readConfig: ReadConfig): void {
   if (host.stat(directoryOf(store, id), false) === undefined) return;
   // before the lock is taken: whoever holds it (a create, a start) may be waiting for this very process
-  const early = tryLoad(store, id);
+  const early = loadDamaged(store, id);
   if (early !== undefined) killInit(early);
   let lockFd: number;
   try {
-    lockFd = lock(store, id);
+    lockFd = lockDamaged(store, id);
   } catch (error) {
     if (error instanceof UserError && error.code === "not-found") return;
     throw error;
   }
   try {
-    const container = tryLoad(store, id);
+    const container = loadDamaged(store, id);
     if (container === undefined) {
+      removeAssumed(id);
       forget(store, id);
       return;
     }
@@ -68,18 +82,17 @@ function removeForced(store: Store, id: string, readConfig: ReadConfig): void {
   }
 }
 
-/** The container, or undefined when its files tell nothing. */
-function tryLoad(store: Store, id: string): StoredContainer | undefined {
-  try {
-    return load(store, id);
-  } catch (error) {
-    if (error instanceof UserError || isErrno(error)) return undefined;
-    throw error;
-  }
+/** Nothing tells where the cgroup is: the one that a container of this id has by default is looked for. */
+function removeAssumed(id: string): void {
+  const cgroup = planCgroup(readLayout(), undefined, id);
+  if (cgroup.driver === "none" || !cgroup.directories.some(({ path }) => host.stat(path, false) !== undefined)) return;
+  log.warn(`the state of container ${id} can't be read: its default cgroup is assumed and removed`);
+  killAll(cgroup, SIGKILL);
+  removeCgroup(cgroup);
 }
 
 /** Kills init and waits for its end, at most 10 s. */
-function killInit(container: StoredContainer): void {
+export function killInit(container: StoredContainer): void {
   const pidfd = openInit(container);
   if (pidfd === undefined) return;
   try {

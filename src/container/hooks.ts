@@ -67,9 +67,11 @@ function runHook(config: Config, stage: RuntimeStage, index: number, container: 
       : outcome < 0
         ? `signal ${-outcome}`
         : `exit status ${outcome}`;
-  throw fail(`${how}, stdout: ${oneLine(stdout)}, stderr: ${oneLine(stderr)}`);
+  throw fail(`${how}, stdout: ${oneLine(stdout, 600)}, stderr: ${oneLine(stderr, 1800)}`);
 }
 
-function oneLine(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, " | ");
+/** The end of an output, so that what counts is still there when the whole error is cut. */
+function oneLine(text: string, most: number): string {
+  const line = text.trim().replace(/\s*\n\s*/g, " | ");
+  return line.length <= most ? line : `...${line.slice(-most)}`;
 }

@@ -3,17 +3,19 @@
 import { host } from "#host";
 import type { Bundle } from "./bundle.ts";
 import type { CreateTools } from "./create.ts";
-import { type Created, type CreateOptions, setUp, writePidFile } from "./create.ts";
+import { type CreateOptions, setUp, writePidFile } from "./create.ts";
 import { destroy } from "./delete.ts";
+import { runHooks } from "./hooks.ts";
 import { abandon, awaitProgram, release } from "./init.ts";
-import { poststart } from "./start.ts";
-import type { Store, StoredContainer } from "./store.ts";
+import type { Store } from "./store.ts";
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
   /** Don't delete the container when it has ended */
   readonly keep: boolean;
   readonly noSubreaper: boolean;
+  /** With traceSeccomp: gets what the profile would have denied, when the container has ended */
+  readonly report?: (calls: ReturnType<typeof host.listenerReport>) => void;
 }
 
 /** The run command. Returns the exit status of the program, 0 when detached. */
@@ -25,7 +27,7 @@ export function run(store: Store, id: string, bundle: Bundle, options: RunOption
   try {
     const failure = awaitProgram(init, plan);
     if (failure !== undefined) throw failure;
-    poststart(created.config, stored(created));
+    runHooks(created.config, "poststart", created.intent);
     writePidFile(options.pidFile, init.pid);
     if (options.detach) {
       release(init);
@@ -42,10 +44,7 @@ export function run(store: Store, id: string, bundle: Bundle, options: RunOption
   }
   if (master >= 0) host.close(master);
   release(init);
+  if (created.seccompReport >= 0) options.report?.(host.listenerReport(created.seccompReport));
   if (!options.keep) destroy(store, created.intent, () => created.config);
   return status;
-}
-
-function stored({ intent }: Created): StoredContainer {
-  return { ...intent, phase: "created" };
 }

@@ -5,14 +5,14 @@
 // still tell before that (a failed startContainer hook) it writes there.
 
 import { host } from "#host";
-import { killAll } from "../cgroup/kill.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { measure } from "../trace.ts";
+import { destroy, killInit } from "./delete.ts";
 import { afterStartFailure } from "./failure.ts";
 import { runHooks } from "./hooks.ts";
 import { statusFifo } from "./slots.ts";
-import { openInit, startFifo, statusOf } from "./status.ts";
+import { startFifo, statusOf } from "./status.ts";
 import { load, lock, type Store, type StoredContainer } from "./store.ts";
 
 const O_RDONLY = 0;
@@ -27,8 +27,7 @@ export function start(store: Store, id: string, readConfig: (id: string) => Conf
     const container = load(store, id);
     checkStartable(store, container);
     measure("wait for the program", () => openGate(store, container));
-    const config = readConfig(id);
-    poststart(config, container);
+    runPoststart(store, container, readConfig(id));
   } finally {
     host.close(lockFd);
   }
@@ -99,17 +98,13 @@ function openFifo(path: string, mode: number): number {
   }
 }
 
-/** poststart hooks; when one fails the container is stopped (runtime-spec 1.3, runtime.md#lifecycle). */
-export function poststart(config: Config, container: StoredContainer): void {
+/** poststart hooks; when one fails the container is stopped and deleted (runtime-spec 1.3, runtime.md#lifecycle). */
+function runPoststart(store: Store, container: StoredContainer, config: Config): void {
   try {
     runHooks(config, "poststart", container);
   } catch (error) {
-    const pidfd = openInit(container);
-    if (pidfd !== undefined) {
-      host.signalPid(pidfd, 9);
-      host.close(pidfd);
-    }
-    if (!container.ownPid) killAll(container.cgroup, 9);
+    killInit(container);
+    destroy(store, container, () => config);
     throw error;
   }
 }

@@ -80,10 +80,16 @@ export function claim(store: Store, id: string): number {
     if (!isErrno(error, Errno.EEXIST)) throw error;
     throw new UserError(`container with given ID already exists: ${id}`, {
       code: "exists",
-      hint: "delete it or choose another id",
+      hint: "delete it (with --force, if it was never finished) or choose another id",
     });
   }
-  return lockDirectory(directory);
+  try {
+    return lockDirectory(directory);
+  } catch (error) {
+    // a full disk: nothing of ours stays
+    host.removeTree(directory);
+    throw error;
+  }
 }
 
 /** Locks an existing container against other changing commands. Returns the lock's descriptor, to be closed. */
@@ -95,6 +101,15 @@ export function lock(store: Store, id: string, timeoutMs = 10_000): number {
     if (isErrno(error, Errno.ENOENT, Errno.ENOTDIR)) throw doesNotExist(id);
     throw error;
   }
+}
+
+/** The same for delete --force: what stands in the lock's place and is no file goes. */
+export function lockDamaged(store: Store, id: string): number {
+  const path = `${directoryOf(store, checkId(id))}/lock`;
+  const kind = host.stat(path, false)?.[0];
+  if (kind === "directory") host.removeTree(path);
+  else if (kind !== undefined && kind !== "file") host.removeFile(path);
+  return lock(store, id);
 }
 
 const O_RDWR = 2;
@@ -144,9 +159,27 @@ export function load(store: Store, id: string): StoredContainer {
   if (state !== undefined) return { ...state, phase: "created" };
   const intent = readRecord(`${directory}/intent.json`);
   if (intent !== undefined) return { ...intent, phase: "creating" };
-  // between its claim and its intent a container is nothing yet; a crash there leaves just the directory
-  if (host.stat(directory, false)?.[0] !== "directory") throw doesNotExist(id);
-  throw damaged(id, "neither state.json nor intent.json is there");
+  // between its claim and its intent a container is nothing yet; a crash there leaves an empty directory
+  throw doesNotExist(id);
+}
+
+/**
+ * What delete --force goes by: the state, else the intent, which is complete before anything is made; undefined when
+ * neither can be read.
+ */
+export function loadDamaged(store: Store, id: string): StoredContainer | undefined {
+  try {
+    return load(store, id);
+  } catch (error) {
+    if (!(error instanceof UserError) && !isErrno(error)) throw error;
+  }
+  try {
+    const intent = readRecord(`${directoryOf(store, id)}/intent.json`);
+    return intent === undefined ? undefined : { ...intent, phase: "creating" };
+  } catch (error) {
+    if (error instanceof UserError || isErrno(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Uid of the state directory's owner; 0 when it is gone. */
