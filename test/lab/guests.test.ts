@@ -19,16 +19,19 @@ interface GuestRun {
   readonly stderr: string;
 }
 
+/** What runs in guests, each bundled into one file. */
+const programs = ["inside", "user-scope"];
 const program = join(repository, "build", "lab", "inside.mjs");
 
 beforeAll(() => {
   buildSync({
-    entryPoints: [join(repository, "test", "lab", "inside.ts")],
+    entryPoints: programs.map((name) => join(repository, "test", "lab", `${name}.ts`)),
     bundle: true,
     platform: "node",
     format: "esm",
     packages: "external",
-    outfile: program,
+    outdir: join(repository, "build", "lab"),
+    outExtension: { ".js": ".mjs" },
     logLevel: "warning",
   });
   probeProgram(); // the guest needn't compile it

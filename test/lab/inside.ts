@@ -1,5 +1,5 @@
 /**
- * The program that runs in a guest: `node inside.mjs SUITE`. Every case gets a box, and has to leave the guest as it was.
+ * The program that runs in a guest: `node inside.mjs SUITE [PART OF A CASE'S NAME]`. Every case gets a box, and has to leave the guest as it was.
  * One line of JSON for each case goes to standard output, whatever else happens.
  */
 import { Box } from "../harness/box.ts";
@@ -9,11 +9,12 @@ import { suites } from "./suites.ts";
 
 const CASE_DEADLINE_MS = 30_000;
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", only = ""] = process.argv.slice(2);
 const suite = suites[name as keyof typeof suites];
 const [runtime] = chosenRuntimes();
 if (suite === undefined || runtime === undefined) throw new Error(`no suite "${name}", or no runtime`);
 for (const labCase of suite.cases) {
+  if (!labCase.name.includes(only)) continue;
   const began = performance.now();
   const failure = await failureOf(labCase);
   const milliseconds = Math.round(performance.now() - began);

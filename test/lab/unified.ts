@@ -134,6 +134,15 @@ export const unifiedCases: readonly LabCase[] = [
     },
   },
   {
+    name: "--systemd-cgroup where there is no systemd: told, and nothing is left",
+    run: async (box) => {
+      const id = box.newId();
+      const error = await box.fails(["--systemd-cgroup", "create", "--bundle", box.bundle(SLEEP), id]);
+      assert.match(error, /systemd can't be reached: \/run\/systemd\/private: no such file or directory/);
+      assert.equal(await box.state(id), undefined);
+    },
+  },
+  {
     name: "the pids limit holds",
     run: async (box) => {
       const report = await box.probe([["forks", "50"]], {
