@@ -65,6 +65,12 @@ export function noteOperations(
   });
 }
 
+/** The last of the operations that were noted has failed. */
+export function noteFailure(failure: string): void {
+  const last = spans?.findLast(({ lane }) => lane === "init");
+  if (last !== undefined) spans = spans?.map((span) => (span === last ? { ...span, failure } : span));
+}
+
 /**
  * Writes what was kept.
  *

@@ -150,6 +150,12 @@ static void tell_stderr(const struct failure *why)
 void message_die(struct init *in, const struct failure *why)
 {
 	signal(SIGPIPE, SIG_IGN);
+	if (in->times != NULL && !in->committed) {
+		/* the one that failed, too */
+		in->times[in->op++] = monotonic();
+		message_times(in);
+		in->op--;
+	}
 	if (try_send(in, MESSAGE_FAILED, why->err, why->call, why->detail, -1) < 0 && in->committed &&
 	    (in->status < 0 || tell_status(in, why) < 0))
 		tell_stderr(why);

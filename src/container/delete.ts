@@ -97,7 +97,7 @@ export function killInit(container: StoredContainer): void {
   if (pidfd === undefined) return;
   try {
     host.signalPid(pidfd, SIGKILL);
-    killAll(container.cgroup, SIGKILL);
+    measure("kill what is in its cgroup", () => killAll(container.cgroup, SIGKILL));
     // readable at its exit, whether or not its parent has reaped it
     if (measure("wait for the end of init", () => host.poll([pidfd], 10_000)).length === 0) {
       throw new UserError("container init still running", {

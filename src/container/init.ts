@@ -3,12 +3,12 @@
 import { host } from "#host";
 import { oomKills } from "../cgroup/manager.ts";
 import { type CgroupRecord, cloneDirectory } from "../cgroup/record.ts";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { toWire } from "../plan/encode.ts";
 import { MessageKind, type Op, PLAN_TRACE } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
-import { isTracing, measure, noteOperations } from "../trace.ts";
+import { isTracing, measure, noteFailure, noteOperations } from "../trace.ts";
 import { operationFailure } from "./failure.ts";
 
 /** The process that runs the plan. Another one after a `fork` operation. */
@@ -115,6 +115,7 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         );
         break;
       case MessageKind.failed:
+        noteFailure(`${call}: ${errnoText(value)}`);
         if (value === Errno.ENOMEM && oomKills(cgroup) > killsBefore) throw oomKilled();
         throw operationFailure(step, call, value, detail);
       default:
