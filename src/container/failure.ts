@@ -13,7 +13,7 @@ import type { AfterStart } from "./store.ts";
  * @param detail what init knows besides: on which path, or the kernel's own message
  */
 export function operationFailure({ op, at }: Step, call: string, errno: number, detail: string): UserError {
-  const hint = hintFor(op, errno);
+  const hint = hintFor(op, errno, detail);
   return new UserError(op.op === "hook" ? hookSentence(at, errno, detail) : sentence(op, call, errno, detail), {
     at,
     errno,
@@ -98,9 +98,12 @@ function optionText(options: readonly string[]): string {
   return options.length === 0 ? "" : ` (${options.join(",")})`;
 }
 
-function hintFor(op: Op, errno: number): string | undefined {
+function hintFor(op: Op, errno: number, detail: string): string | undefined {
   if (op.op === "bind" && errno === Errno.ENOENT) return "the source must exist on the host";
   if (op.op === "mount" && errno === Errno.ENODEV) return "this file system type is not known to this kernel";
+  if (op.op === "mount" && errno === Errno.EINVAL && /^[ug]id=/.test(detail)) {
+    return "the id is perhaps not mapped in the user namespace";
+  }
   if ((op.op === "bind" || op.op === "mount") && errno === Errno.ENOTDIR) {
     return "a directory can't be mounted on a file, nor a file on a directory";
   }

@@ -443,6 +443,52 @@ describeRuntimes("fields: mounts", ({ test }) => {
       );
   });
 
+  // The runtime is in a user namespace itself: the flags of the mounts that it has been given are locked.
+  const locked: [string[], string[], RegExp | undefined][] = [
+    [[], ["ro", "nosuid", "nodev", "noatime"], undefined],
+    [["ro", "noexec"], ["ro", "nosuid", "nodev", "noatime", "noexec"], undefined],
+    [["exec"], ["ro", "nosuid"], undefined],
+    [["rw"], [], /\/mounts\/6.*cannot clear locked flags/],
+    [["dev"], [], /\/mounts\/6.*cannot clear locked flags/],
+    [["relatime"], [], /\/mounts\/6.*cannot clear locked flags/],
+  ];
+  for (const [options, has, refused] of locked) {
+    const result = refused === undefined ? "keeps what is locked" : "is refused";
+    test(`below a user namespace a bind with ${options.join(",") || "no option"} ${result}`, async ({ box }) => {
+      const source = box.path("locked");
+      mkdirSync(source);
+      const bundle = box.bundle(probeArgs("mounts"), {
+        config: (config) => {
+          config.mounts = config.mounts.filter(({ type }) => type !== "cgroup");
+          for (const mount of config.mounts) mount.options = mount.options?.filter((word) => word !== "gid=5") ?? [];
+          config.mounts.push(bind(source, "/m", ...options));
+        },
+      });
+      const prepare = `mount -t tmpfs -o ro,nosuid,nodev,noatime tmpfs ${source}; exec unshare -Urm "$@"`;
+      const command = box.argv("--cgroup-manager", "disabled", "run", "--bundle", bundle, box.newId());
+      const argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", prepare, "sh", ...command];
+      const { code, stdout, stderr } = await run(argv, { env: box.environment });
+      if (refused !== undefined) {
+        expect(code).toBe(1);
+        expect(stderr).toMatch(refused);
+        return;
+      }
+      expect(code, stderr).toBe(0);
+      expect(mountAt(parseReport(stdout), "/m")?.options).toEqual(expect.arrayContaining(has));
+    });
+  }
+
+  test("an owner that a user namespace doesn't have is told as such", async ({ box }) => {
+    const bundle = box.bundle(
+      ["/bin/true"],
+      inUserNamespaceWith((config) => {
+        config.mounts.push({ destination: "/m", type: "tmpfs", source: "tmpfs", options: ["uid=70000"] });
+      }),
+    );
+    const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
+    expect(stderr).toMatch(/\/mounts\/6.*uid=70000.*not mapped in the user namespace/);
+  });
+
   test("in a user namespace with the host's network and ipc: sysfs and mqueue are the host's, read-only", async ({
     box,
   }) => {

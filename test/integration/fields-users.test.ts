@@ -4,10 +4,11 @@ import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { BundleOptions } from "../harness/box.ts";
-import { eventually } from "../harness/command.ts";
+import { eventually, run } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { describeRuntimes } from "../harness/describe.ts";
-import type { Report } from "../harness/probe.ts";
+import { compile } from "../harness/paths.ts";
+import { parseReport, probeArgs, type Report } from "../harness/probe.ts";
 
 const chown = (path: string): void => {
   execFileSync("find", [path, "-type", "d", "-exec", "chown", "100000:100000", "{}", "+"]);
@@ -183,6 +184,28 @@ describeRuntimes("fields: user namespaces", ({ test }) => {
     });
     for (const name of ["user", "net", "ipc", "uts"]) expect(report.ns[name], name).toBe(readlinkSync(ns(name)));
     expect(report.ids.uid).toEqual([0, 0, 0]);
+  });
+
+  test("a root file system that is idmapped, as engines hand it over: its root owns it, and files it makes are root's", async ({
+    box,
+  }) => {
+    const { rootfs: _unchanged, config } = withUsers();
+    const bundle = box.bundle(
+      probeArgs(["stat", "/etc/passwd"], ["creat", "/"]),
+      config === undefined ? {} : { config },
+    );
+    const rootfs = join(bundle, "rootfs");
+    const argv = [
+      compile("test/harness/idmount.c"),
+      rootfs,
+      "100000",
+      ...box.argv("run", "--bundle", bundle, box.newId()),
+    ];
+    const result = await run(argv, { env: box.environment });
+    expect(result.code, result.stderr).toBe(0);
+    const report = parseReport(result.stdout);
+    expect(report.stat["/etc/passwd"]).toMatchObject({ uid: 0, gid: 0 });
+    expect(report.creat).toEqual({ "/": "ok" });
   });
 
   test("sysctls and the host name belong to the user namespace's own namespaces", async ({ box }) => {
