@@ -15,6 +15,7 @@ export type ErrorCode =
   | "program"
   | "cgroup"
   | "oom"
+  | "criu"
   | "unsupported"
   | "timeout"
   | "interrupted"

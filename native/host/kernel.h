@@ -12,6 +12,7 @@
 /* System calls since 5.1 have the same number everywhere. */
 #define CALL_PIDFD_SEND_SIGNAL 424
 #define CALL_OPEN_TREE 428
+#define CALL_MOVE_MOUNT 429
 #define CALL_PIDFD_OPEN 434
 #define CALL_CLONE3 435
 #define CALL_CLOSE_RANGE 436
@@ -65,6 +66,7 @@ struct kernel_mount_attr {
 #define KERNEL_AT_EMPTY_PATH 0x1000u
 #define KERNEL_AT_RECURSIVE 0x8000u
 #define KERNEL_MOUNT_ATTR_IDMAP 0x00100000u
+#define KERNEL_MOVE_MOUNT_F_EMPTY_PATH 0x04u
 
 /* close_range(2) */
 #define KERNEL_CLOSE_RANGE_CLOEXEC 4u

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 
 #include "fd.h"
 #include "kernel.h"
@@ -35,4 +36,25 @@ int host_openTree(struct host_call *call)
 	}
 	call->result = hv_int(fd_take(&tree));
 	return 0;
+}
+
+int host_attachTree(struct host_call *call)
+{
+	const char *path;
+	int tree;
+
+	if (arg_fd(call, 0, "tree", &tree) < 0 || arg_cstr(call, 1, "path", &path) < 0)
+		return -1;
+	return syscall(CALL_MOVE_MOUNT, tree, "", AT_FDCWD, path, KERNEL_MOVE_MOUNT_F_EMPTY_PATH) < 0
+		       ? host_fail(call, errno, "move_mount", "%s", path)
+		       : 0;
+}
+
+int host_unmount(struct host_call *call)
+{
+	const char *path;
+
+	if (arg_cstr(call, 0, "path", &path) < 0)
+		return -1;
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? host_fail(call, errno, "umount2", "%s", path) : 0;
 }

@@ -172,6 +172,8 @@ int host_reap(struct host_call *call)
 		if (wait_one(pidfd, POLLIN, NEVER) < 0)
 			return host_fail(call, errno, "waitid", "%s", "");
 		ended = process_reap(pidfd, &status);
+		if (ended == 0 && wait_any(NULL, 0, time_after(TRACED_MS)) < 0)
+			return host_fail(call, errno, "waitid", "%s", "");
 	}
 	if (ended < 0)
 		return host_fail(call, errno, "waitid", "%s", "");

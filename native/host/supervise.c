@@ -29,6 +29,7 @@ struct supervision {
 	int signals;         /* reading end of signals_listen */
 	struct relay *relay; /* NULL without a terminal */
 	bool is_subreaper;
+	bool is_held; /* it has ended, but its tracer keeps it from us */
 	bool has_status;
 	struct exit_status status;
 };
@@ -107,11 +108,11 @@ static int watch(struct supervision *s, int64_t until)
 {
 	for (;;) {
 		struct pollfd fds[2 + RELAY_FDS] = {
-			{.fd = s->pidfd, .events = POLLIN},
+			{.fd = s->is_held ? -1 : s->pidfd, .events = POLLIN},
 			{.fd = s->signals, .events = POLLIN},
 		};
 		size_t count = 2;
-		int64_t next = until;
+		int64_t next = s->is_held && time_after(TRACED_MS) < until ? time_after(TRACED_MS) : until;
 		int ready;
 
 		if (s->relay != NULL) {
@@ -127,11 +128,12 @@ static int watch(struct supervision *s, int64_t until)
 			take_signals(s);
 			reap_orphans(s);
 		}
-		if (fds[0].revents != 0 || s->has_status) {
+		if (fds[0].revents != 0 || s->is_held || s->has_status) {
 			int ended = has_ended(s);
 
 			if (ended != 0)
 				return ended;
+			s->is_held = true;
 		}
 		if (time_now() >= until)
 			return 0;

@@ -93,6 +93,10 @@ export interface Host {
    * usernsFd >= 0. [fd of the detached tree, "directory" or "file"].
    */
   openTree(path: string, recursive: boolean, nofollow: boolean, usernsFd: number, idmapRecursive: boolean): number;
+  /** Attaches a detached tree on path (host). Its descriptor stays the caller's. */
+  attachTree(tree: number, path: string): void;
+  /** Detaches the mount on path, with all below it. EINVAL when nothing is mounted there. */
+  unmount(path: string): void;
 
   /**
    * Moves a network device of our namespace into another one (a descriptor of it), where it is called `to` ("%d" stands
@@ -141,6 +145,8 @@ export interface Host {
   processStat(pid: number): readonly [state: string, startTime: number] | undefined;
   /** pidfd_open(2). */
   openPid(pid: number): number;
+  /** The newest record of the kernel's log that holds this text; undefined when none does. EPERM, ENOENT: no log. */
+  kernelLog(part: string): string | undefined;
   /** pidfd_getfd(2): a duplicate of another process's descriptor. EBADF when it has none of this number. */
   takeFd(pidfd: number, number: number): number;
   /**
@@ -210,6 +216,21 @@ export interface Host {
 
   // ---- sockets ---------------------------------------------------------------------------------------------------
 
+  /**
+   * Starts a program whose descriptor 3 is a seqpacket socket to us, 4, 5, ... are the given ones, 0 to 2 /dev/null.
+   * Returns [pid, pidfd, our end of the socket], when it runs.
+   */
+  startHelper(
+    path: string,
+    args: readonly string[],
+    env: readonly string[],
+    fds: readonly number[],
+  ): readonly [pid: number, pidfd: number, socket: number];
+  /**
+   * Waits for one message (seqpacket, datagram): its bytes and the descriptor that came along, else -1. undefined at
+   * the end. EMSGSIZE for more than maxBytes; EINTR for a signal, when `catchSignals` was called.
+   */
+  receiveMessage(socket: number, maxBytes: number): readonly [bytes: Uint8Array, fd: number] | undefined;
   /**
    * Connects to a stream socket (also by a path longer than sun_path) and sends one message: text and one descriptor.
    * Doesn't wait for the peer to accept.
