@@ -5,6 +5,11 @@ export type SystemdDriver = typeof import("./systemd.ts");
 
 let systemd: SystemdDriver | undefined;
 
+/** What can't be done without the driver, which is not loaded: to be tried again when it is. */
+export class DriverNeeded extends Error {
+  override readonly name = "DriverNeeded";
+}
+
 /** Makes the loaded driver known. */
 export function provideSystemd(driver: SystemdDriver): void {
   systemd = driver;

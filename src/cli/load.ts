@@ -22,7 +22,7 @@ export function bundlePath(context: Context): string {
   return pathFlag(context, "bundle") ?? host.cwd();
 }
 
-async function loadSystemd(): Promise<void> {
+export async function loadSystemd(): Promise<void> {
   provideSystemd(await import("../cgroup/systemd.ts"));
 }
 

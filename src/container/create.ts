@@ -14,6 +14,7 @@ import { type SystemdDriver, systemdDriver } from "../cgroup/driver.ts";
 import { killAll } from "../cgroup/kill.ts";
 import { applyResources, completeCgroup, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
 import { type CgroupRecord, planCgroup } from "../cgroup/record.ts";
+import { unlessRefused } from "../cgroup/rootless.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import { compileCreate } from "../plan/compile.ts";
@@ -139,10 +140,16 @@ export function planContainerCgroup(
     case "disabled":
       return { driver: "none" };
     case "cgroupfs":
-      return planCgroup(facts.cgroup, config.linux?.cgroupsPath, id);
+      return plannedCgroup(facts, config, id);
     case "systemd":
       return loadedSystemd().planScope(facts.cgroup, config, id, facts.privileged);
   }
+}
+
+/** Without privilege there may be no cgroup to be had, which only matters to who asks for one. */
+function plannedCgroup(facts: HostFacts, config: Config, id: string): CgroupRecord {
+  const planned = planCgroup(facts.cgroup, config.linux?.cgroupsPath, id);
+  return facts.privileged ? planned : unlessRefused(planned, config);
 }
 
 function loadedSystemd(): SystemdDriver {
@@ -301,6 +308,7 @@ class Attempt {
     const complete = completeCgroup(cgroup);
     loadedSystemd().enterDirectories(cgroup, pid);
     this.limitCgroup(complete);
+    writeIntent(this.store, this.intent);
   }
 
   private launch(): Init {

@@ -93,7 +93,8 @@ export function makeOwnCgroup(cgroup: CgroupRecord): OwnCgroup | undefined {
   const ours = { ...directory, path };
   return {
     joined: { ...cgroup, directories: cgroup.directories.map((entry) => (entry === directory ? ours : entry)) },
-    own: { ...cgroup, directories: [ours], inode: host.stat(path, false)?.[5] },
+    // whoever made the container's: this one is ours alone
+    own: { driver: "cgroupfs", version: cgroup.version, directories: [ours], inode: host.stat(path, false)?.[5] },
     parent: directory.path,
   };
 }

@@ -2,6 +2,7 @@
 // then made like the container's own process. No lock is held, no state is written: probes call this all the time.
 
 import { host } from "#host";
+import { DriverNeeded, systemdDriver } from "../cgroup/driver.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { compileExec } from "../plan/exec.ts";
@@ -100,11 +101,12 @@ interface Joining {
 function join(joining: Joining): number {
   const { container, plan, process, options } = joining;
   let master = -1;
-  const joined = startJoined(joining);
+  const [joined, place] = startJoined(joining);
   try {
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
         if (point !== SyncPoint.launched) return;
+        if (place === "outside") enterByDriver(container, joined.pid);
         if (container.resctrl !== undefined) joinResctrl(container.resctrl, joined.pid);
         raiseRlimits(joined.pid, process.rlimits ?? []);
         if (process.oomScoreAdj !== undefined) setOomScore(joined.pid, process.oomScoreAdj);
@@ -189,23 +191,39 @@ function stopped(): UserError {
 
 /**
  * Starts the joining process in the container's cgroup; or on v2, where a cgroup with children takes no process (EBUSY),
- * in the one that its init has moved to.
+ * in the one that its init has moved to. An ordinary user may not go from a login's cgroup to a container's (EACCES): then
+ * it starts "outside", and systemd has to move it.
  */
-function startJoined({ container, init, plan, process, options, cgroup }: Joining): Init {
+function startJoined({
+  container,
+  init,
+  plan,
+  process,
+  options,
+  cgroup,
+}: Joining): readonly [Init, "inside" | "outside"] {
   const slots = openSlots(plan, init);
   const stdio = process.terminal === true ? ([-1, -1, -1] as const) : ([0, 1, 2] as const);
   try {
-    return startInit(plan, slots, stdio, cgroup);
+    return [startInit(plan, slots, stdio, cgroup), "inside"];
   } catch (error) {
     // who names a sub-cgroup wants that one or none
     const movable = options.subCgroups.length === 0;
+    if (movable && cgroup.driver === "systemd" && isErrno(error, Errno.EACCES, Errno.EPERM)) {
+      if (systemdDriver() === undefined) throw new DriverNeeded();
+      return [startInit(plan, slots, stdio, { driver: "none" }), "outside"];
+    }
     if (!movable || !isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
-    return startInit(plan, slots, stdio, cgroupOfInit(container));
+    return [startInit(plan, slots, stdio, cgroupOfInit(container)), "inside"];
   } finally {
     plan.slots.forEach(({ kind }, index) => {
       if (kind === "cgroup") host.close(slots[index] ?? -1);
     });
   }
+}
+
+function enterByDriver({ cgroup }: StoredContainer, pid: number): void {
+  if (cgroup.driver === "systemd") systemdDriver()?.attachToScope(cgroup, pid);
 }
 
 function openSlots(plan: Plan, init: number): readonly number[] {

@@ -1,7 +1,7 @@
 /** The systemd driver, with a real systemd. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, chownSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
 import { alive, type Box } from "../harness/box.ts";
 import { eventually, exitCode, start } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
@@ -309,6 +309,19 @@ export const systemdCases: readonly LabCase[] = [
       } finally {
         execFileSync("systemctl", ["stop", manager]);
       }
+    },
+  },
+  {
+    name: "exec of somebody who may not enter the scope is moved there by systemd",
+    run: async (box) => {
+      const container = await withSystemd(box).start(SLEEP);
+      const path = cgroupOf(container.pid);
+      chmodSync(`/sys/fs/cgroup${path}/cgroup.procs`, 0o444);
+      // without this capability root is bound by the file's mode, as a user is
+      const weak = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"];
+      const command = [...weak, ...box.argv("exec", container.id, "/bin/cat", "/proc/self/cgroup")];
+      assert.equal(execFileSync(command[0] ?? "", command.slice(1), { encoding: "utf8" }), `0::${path}\n`);
+      assert.equal(await container.status(), "running");
     },
   },
   {

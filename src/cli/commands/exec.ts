@@ -1,4 +1,5 @@
 import { host } from "#host";
+import { DriverNeeded } from "../../cgroup/driver.ts";
 import { exec } from "../../container/exec.ts";
 import { savedConfig } from "../../container/saved.ts";
 import { UserError } from "../../errors.ts";
@@ -9,7 +10,7 @@ import { parseProcess } from "../../spec/load.ts";
 import { type Context, idArgument, pathFlag } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { booleanFlag, listFlag, numberFlag, textFlag } from "../flags.ts";
-import { seccompFor } from "../load.ts";
+import { loadSystemd, seccompFor } from "../load.ts";
 import { mostDescriptors } from "../options.ts";
 
 const maxProcessBytes = 16 << 20;
@@ -33,23 +34,25 @@ export async function run(context: Context): Promise<number> {
   if (process.apparmorProfile || process.selinuxLabel) {
     (await import("../../container/labels.ts")).checkLabels(process, undefined);
   }
-  return exec(
-    store,
-    id,
-    config,
-    process,
-    {
-      detach: booleanFlag(command, "detach"),
-      pidFile: pathFlag(context, "pid-file"),
-      consoleSocket: pathFlag(context, "console-socket"),
-      pidfdSocket: pathFlag(context, "pidfd-socket"),
-      preserveFds: numberFlag(command, "preserve-fds", 0, mostDescriptors),
-      ignorePaused: booleanFlag(command, "ignore-paused"),
-      subCgroups: listFlag(command, "cgroup"),
-      timeoutMs: parseDuration(textFlag(command, "timeout"), "--timeout"),
-    },
-    { seccomp: await seccompFor(config) },
-  );
+  const options = {
+    detach: booleanFlag(command, "detach"),
+    pidFile: pathFlag(context, "pid-file"),
+    consoleSocket: pathFlag(context, "console-socket"),
+    pidfdSocket: pathFlag(context, "pidfd-socket"),
+    preserveFds: numberFlag(command, "preserve-fds", 0, mostDescriptors),
+    ignorePaused: booleanFlag(command, "ignore-paused"),
+    subCgroups: listFlag(command, "cgroup"),
+    timeoutMs: parseDuration(textFlag(command, "timeout"), "--timeout"),
+  };
+  const seccomp = await seccompFor(config);
+  const attempt = (): number => exec(store, id, config, process, options, { seccomp });
+  try {
+    return attempt();
+  } catch (error) {
+    if (!(error instanceof DriverNeeded)) throw error;
+    await loadSystemd();
+    return attempt();
+  }
 }
 
 function readProcess(file: string, { facts }: Context): Process {
