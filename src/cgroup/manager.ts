@@ -90,7 +90,7 @@ function cantMake(error: KernelError): UserError {
     cause: error,
     errno: error.errno,
     ...(isErrno(error, Errno.EACCES, Errno.EPERM, Errno.EROFS)
-      ? { hint: "have a cgroup delegated to this user, or use --cgroup-manager disabled" }
+      ? { hint: "without permission for cgroups a container must have no limits and no cgroupsPath" }
       : {}),
   });
 }
@@ -165,12 +165,21 @@ export function inodeOf(record: CgroupRecord): number | undefined {
 
 /** How often the kernel has killed for memory in this cgroup; 0 where that can't be known. */
 export function oomKills(record: CgroupRecord): number {
-  if (record.driver === "none") return 0;
-  const [controller, file] = record.version === "v2" ? ["", "memory.events"] : ["memory", "memory.oom_control"];
-  const directory = record.directories.find((entry) => controller === "" || entry.controllers.includes(controller));
-  if (directory === undefined) return 0;
-  const text = unlessGone(() => host.readText(`${directory.path}/${file}`, 4096), "");
+  const text = memoryFile(record, "memory.oom_control", "memory.events") ?? "";
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+/** The memory limit in bytes, as the kernel tells it; undefined where there is none that can be told. */
+export function memoryLimit(record: CgroupRecord): string | undefined {
+  return memoryFile(record, "memory.limit_in_bytes", "memory.max")?.trim();
+}
+
+/** A file of the memory controller; undefined where that doesn't look after this cgroup. */
+function memoryFile(record: CgroupRecord, onV1: string, onV2: string): string | undefined {
+  if (record.driver === "none") return undefined;
+  const isV2 = record.version === "v2";
+  const directory = record.directories.find(({ controllers }) => isV2 || controllers.includes("memory"));
+  return directory && unlessGone(() => host.readText(`${directory.path}/${isV2 ? onV2 : onV1}`, 4096), undefined);
 }
 
 /** Removes the directories, deepest first. What is still dying is waited for, at most 2 s; what is gone is fine. */

@@ -1,7 +1,7 @@
 // The runtime's side of the dialogue with init (native/include/protocol.h draws it).
 
 import { host } from "#host";
-import { oomKills } from "../cgroup/manager.ts";
+import { memoryLimit, oomKills } from "../cgroup/manager.ts";
 import { type CgroupRecord, cloneDirectory } from "../cgroup/record.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -10,6 +10,7 @@ import { MessageKind, type Op, PLAN_TRACE } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import { isTracing, measure, noteFailure, noteOperations } from "../trace.ts";
 import { operationFailure } from "./failure.ts";
+import { killedInSetUp, SIGSYS } from "./seccomp-death.ts";
 
 /** The process that runs the plan. Another one after a `fork` operation. */
 export interface Init {
@@ -116,7 +117,7 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         break;
       case MessageKind.failed:
         noteFailure(`${call}: ${errnoText(value)}`);
-        if (value === Errno.ENOMEM && oomKills(cgroup) > killsBefore) throw oomKilled();
+        if (value === Errno.ENOMEM && oomKills(cgroup) > killsBefore) throw oomKilled(cgroup);
         throw operationFailure(step, call, value, detail);
       default:
         throw new UserError(`init sent a message of unknown kind ${kind}`, { code: "init" });
@@ -187,25 +188,19 @@ export function interrupted(): UserError {
 }
 
 /** The container's memory limit has killed its init while it was set up. */
-function oomKilled(): UserError {
+function oomKilled(cgroup: CgroupRecord): UserError {
+  const limit = memoryLimit(cgroup);
   return new UserError("container init was OOM-killed (memory limit too low?)", {
     code: "oom",
     at: "/linux/resources/memory/limit",
-    hint: "raise the memory limit",
+    hint: limit === undefined ? "raise the memory limit" : `the limit is ${limit} bytes: raise it`,
   });
 }
 
 function initDied(init: Init, cgroup: CgroupRecord, killsBefore: number): UserError {
   const [status, signal] = host.reap(init.pidfd, true) ?? [0, 0];
-  if (oomKills(cgroup) > killsBefore) return oomKilled();
-  const SIGSYS = 31;
-  if (signal === SIGSYS) {
-    return new UserError("the seccomp profile kills the container's init before the program can start", {
-      code: "init",
-      at: "/linux/seccomp",
-      hint: "allow the system calls that setting up the process needs (execve, prctl, capset, setuid ...)",
-    });
-  }
+  if (oomKills(cgroup) > killsBefore) return oomKilled(cgroup);
+  if (signal === SIGSYS) return killedInSetUp(init.pid);
   const how = signal > 0 ? `was killed by signal ${signal}` : `ended with status ${status}`;
   return new UserError(`container init ${how} before it was set up`, { code: "init" });
 }

@@ -18,7 +18,8 @@ export function kill(store: Store, id: string, signal: number, all: boolean): vo
   const container = load(store, id);
   const pidfd = openInit(container);
   try {
-    if (all) {
+    // without a cgroup nobody but init is known, and with it all of its pid namespace
+    if (all && (container.cgroup.driver !== "none" || pidfd === undefined)) {
       killAll(container.cgroup, signal);
       return;
     }

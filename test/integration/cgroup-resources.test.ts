@@ -1,8 +1,9 @@
 /** Each field of linux.resources, read back from the kernel. Fields whose files this kernel doesn't have say so. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
-import type { Container } from "../harness/box.ts";
+import { alive, type Container } from "../harness/box.ts";
 import { cgroupDirectory, v2 } from "../harness/cgroup.ts";
+import { eventually } from "../harness/command.ts";
 import { describeRuntimes } from "../harness/describe.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
@@ -215,6 +216,29 @@ describeRuntimes("resources", ({ test, runtime }) => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  test("OOM while setting up is told with the limit (R18)", async ({ box }) => {
+    const bundle = box.bundle(SLEEP, {
+      config: (config) => {
+        config.linux.resources = { memory: { limit: 64 << 10, swap: 64 << 10 } };
+      },
+    });
+    const stderr = await box.fails(["create", "--bundle", bundle, box.newId()]);
+    expect(stderr).toContain("container init was OOM-killed (memory limit too low?) (the limit is 65536 bytes");
+    expect(box.leftovers()).toEqual([]);
+  });
+
+  test("without a cgroup: kill --all reaches init, the rest says that there is none", async ({ box }) => {
+    const bundle = box.bundle(SLEEP);
+    const id = box.newId();
+    await box.ok(["--cgroup-manager", "disabled", "run", "--detach", "--bundle", bundle, id]);
+    for (const command of [["pause"], ["ps"], ["events", "--stats"], ["update", "--pids-limit", "5"]]) {
+      expect(await box.fails([...command, id]), command[0]).toContain("has no cgroup");
+    }
+    await box.ok(["kill", "--all", id, "KILL"]);
+    await eventually("it has ended", () => (processOf(box.root, id) ? undefined : true));
+    await box.ok(["delete", id]);
+  });
+
   test("what this version doesn't have is let pass (engines send it)", async ({ box }) => {
     const resources = v2
       ? { memory: { swappiness: 60, disableOOMKiller: true, kernel: 1 << 30 }, cpu: { realtimeRuntime: 1000 } }
@@ -230,6 +254,11 @@ describeRuntimes("resources", ({ test, runtime }) => {
     expect(readFileSync(log, "utf8")).toContain("/linux/resources/memory/kernel is ignored");
   });
 });
+
+/** Whether the container's init lives. */
+function processOf(root: string, id: string): boolean {
+  return alive(JSON.parse(readFileSync(`${root}/${id}/state.json`, "utf8")).pid);
+}
 
 function read(container: Container, controller: string, file: string): string {
   return readFileSync(`${cgroupDirectory(container, controller)}/${file}`, "utf8").trim();
