@@ -35,12 +35,13 @@ function putInto(writes: CgroupWrite[]): Put {
   };
 }
 
-const resourcesAt = "/linux/resources";
+/** Where the settings are in config.json. */
+export const resourcesAt = "/linux/resources";
 
 const absent = { optional: "absent" } as const;
 
 /** A number that is given and not zero: the way engines say "set this". */
-function given(value: Int64 | undefined): value is Int64 {
+export function given(value: Int64 | undefined): value is Int64 {
   return value !== undefined && BigInt(value) !== 0n;
 }
 
@@ -263,25 +264,4 @@ function blockIOV1(io: BlockIo, put: Put): void {
       put(file, `${device.major}:${device.minor} ${device.rate}`, `/blockIO/${field}/${index}/rate`);
     });
   }
-}
-
-/** Settings that a cgroup version doesn't have, or kernels no longer: left out with a warning, as runc does. */
-export function ignoredSettings(resources: Resources, version: "v1" | "v2"): readonly string[] {
-  const { memory = {}, cpu = {}, blockIO = {}, network = {} } = resources;
-  const nowhere: readonly (readonly [at: string, set: boolean])[] = [
-    ["/memory/kernel", given(memory.kernel)],
-    ["/memory/kernelTCP", given(memory.kernelTCP)],
-    ["/memory/useHierarchy", memory.useHierarchy === false],
-  ];
-  const notOnV2: typeof nowhere = [
-    ["/memory/swappiness", memory.swappiness !== undefined],
-    ["/memory/disableOOMKiller", memory.disableOOMKiller === true],
-    ["/cpu/realtimePeriod", given(cpu.realtimePeriod)],
-    ["/cpu/realtimeRuntime", given(cpu.realtimeRuntime)],
-    ["/blockIO/leafWeight", given(blockIO.leafWeight)],
-    ["/blockIO/weightDevice", blockIO.weightDevice?.some(({ leafWeight }) => given(leafWeight)) ?? false],
-    ["/network/classID", given(network.classID)],
-    ["/network/priorities", (network.priorities ?? []).length > 0],
-  ];
-  return [...nowhere, ...(version === "v2" ? notOnV2 : [])].filter(([, set]) => set).map(([at]) => resourcesAt + at);
 }

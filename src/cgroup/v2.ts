@@ -69,7 +69,8 @@ export function apply(
   writeAll(writes, {
     directoryFor: () => path,
     write,
-    failure: (error, setting) => missingController(error, setting, path) ?? writeFailure(error, setting, path),
+    failure: (error, setting) =>
+      missingController(error, setting, only(directories)) ?? writeFailure(error, setting, path),
   });
   if (devices) applyDevices(path, resources);
 }
@@ -92,14 +93,32 @@ function applyDevices(path: string, resources: Resources): void {
   }
 }
 
-function missingController(error: unknown, write: CgroupWrite, path: string): UserError | undefined {
+function missingController(
+  error: unknown,
+  write: CgroupWrite,
+  { mount, path }: CgroupDirectory,
+): UserError | undefined {
   if (!isErrno(error, Errno.ENOENT, Errno.EACCES)) return undefined;
-  if (words(`${path}/cgroup.controllers`).includes(write.controller)) return undefined;
-  return new UserError(`"${write.file}" can't be set: the ${write.controller} controller is not available in ${path}`, {
+  const { controller } = write;
+  if (words(`${path}/cgroup.controllers`).includes(controller)) return undefined;
+  return new UserError(`"${write.file}" can't be set: the ${controller} controller is not available in ${path}`, {
     at: write.at,
     code: "cgroup",
-    hint: `enable it in cgroup.subtree_control of every parent (systemd: Delegate=${write.controller})`,
+    hint: howToEnable(controller, mount, path),
   });
+}
+
+/** Where on the way down a controller gets lost, and what to do about it. */
+function howToEnable(controller: string, mount: string, path: string): string {
+  let above = mount;
+  if (!words(`${above}/cgroup.controllers`).includes(controller)) return "this machine's cgroup v2 doesn't have it";
+  for (const part of path.slice(mount.length + 1).split("/")) {
+    if (!words(`${above}/cgroup.subtree_control`).includes(controller)) break;
+    above = `${above}/${part}`;
+  }
+  const enable = `enable it: echo +${controller} > ${above}/cgroup.subtree_control (systemd: Delegate=${controller})`;
+  const inhabited = above !== mount && host.readText(`${above}/cgroup.procs`, 16 << 20) !== "";
+  return inhabited ? `${enable}; before that, move its own processes further down` : enable;
 }
 
 /** Controllers that count whole processes, not threads. */

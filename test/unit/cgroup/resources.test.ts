@@ -1,6 +1,7 @@
 /** linux.resources to files and values: one table for both versions. */
 import { describe, expect, test } from "vitest";
-import { ignoredSettings, ioWeightOfBlkio, weightOfShares, writesV1, writesV2 } from "../../../src/cgroup/resources.ts";
+import { ignoredSettings } from "../../../src/cgroup/ignored.ts";
+import { ioWeightOfBlkio, weightOfShares, writesV1, writesV2 } from "../../../src/cgroup/resources.ts";
 import type { Resources } from "../../../src/spec/config.ts";
 
 interface Row {
