@@ -46,7 +46,7 @@ export function callCriu(call: CriuCall): CriuResponse {
   let failure: unknown;
   try {
     call.started?.(pid);
-    host.sendBytes(socket, encodeRequest(call.type, call.options), sendTimeoutMs);
+    send(socket, encodeRequest(call.type, call.options));
     for (;;) {
       const received = host.receiveMessage(socket, mostBytes);
       if (received === undefined) throw failure ?? criuFailure(call, undefined);
@@ -61,7 +61,7 @@ export function callCriu(call: CriuCall): CriuResponse {
       } catch (error) {
         failure ??= error;
       }
-      host.sendBytes(socket, encodeNotified(failure === undefined), sendTimeoutMs);
+      send(socket, encodeNotified(failure === undefined));
     }
   } catch (error) {
     throw isErrno(error, Errno.EINTR) ? interrupted() : error;
@@ -69,6 +69,15 @@ export function callCriu(call: CriuCall): CriuResponse {
     // the end of the socket is the end of it, but when it is interrupted half way
     host.close(socket);
     endHelper(pidfd);
+  }
+}
+
+function send(socket: number, bytes: Uint8Array): void {
+  try {
+    host.sendBytes(socket, bytes, sendTimeoutMs);
+  } catch (error) {
+    // it has ended: there is nothing to receive either, and that is what is told
+    if (!isErrno(error, Errno.EPIPE, Errno.ECONNRESET)) throw error;
   }
 }
 

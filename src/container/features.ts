@@ -47,7 +47,7 @@ export function features(
     annotations: {
       "tsrunc.version": release.version,
       "tsrunc.commit": release.commit,
-      "tsrunc.checkpoint.enabled": "false",
+      "tsrunc.checkpoint.enabled": "true",
     },
     potentiallyUnsafeConfigAnnotations: Object.values(honoured),
   };

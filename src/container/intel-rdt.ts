@@ -92,6 +92,16 @@ export function enterResctrl(plan: ResctrlPlan, pid: number): readonly string[] 
   }
 }
 
+/** update --l3-cache-schema, --mem-bw-schema: what is given changes, the rest of the group's schemata stays. */
+export function changeSchemata(
+  { tasks }: ResctrlRecord,
+  schemas: Pick<IntelRdt, "l3CacheSchema" | "memBwSchema">,
+): void {
+  const [file = ""] = tasks;
+  const group = file.slice(0, file.lastIndexOf("/"));
+  writeSchemata({ root: findResctrl() ?? group, group, lines: schemataLines(schemas) });
+}
+
 /** Whether it was made now. */
 function makeGroup(directory: string): boolean {
   try {
@@ -108,7 +118,7 @@ function makeGroup(directory: string): boolean {
   }
 }
 
-function writeSchemata(plan: ResctrlPlan): void {
+function writeSchemata(plan: Pick<ResctrlPlan, "root" | "group" | "lines">): void {
   try {
     writeFile(`${plan.group}/schemata`, `${plan.lines.join("\n")}\n`);
   } catch (error) {
@@ -140,7 +150,7 @@ function schemaEntries(line: string): readonly string[] {
 }
 
 /** With what resctrl says about its last refusal. */
-function refused({ root }: ResctrlPlan, message: string, errno: number): UserError {
+function refused({ root }: Pick<ResctrlPlan, "root">, message: string, errno: number): UserError {
   const status = `${root}/info/last_cmd_status`;
   const words = host.stat(status, true) === undefined ? "" : host.readText(status, 4096).trim();
   return new UserError(words === "" || words === "ok" ? message : `${message}: ${words}`, {

@@ -7,6 +7,7 @@ import { type CreateOptions, setUp, writePidFile } from "./create.ts";
 import { destroy } from "./delete.ts";
 import { runHooks } from "./hooks.ts";
 import { abandon, awaitProgram, release } from "./init.ts";
+import { killedProgram, SIGSYS } from "./seccomp-death.ts";
 import type { Store } from "./store.ts";
 
 export interface RunOptions extends CreateOptions {
@@ -36,7 +37,10 @@ export function run(store: Store, id: string, bundle: Bundle, options: RunOption
     }
     // others may act on it while it runs
     host.close(lock);
-    [status] = host.supervise(init.pid, init.pidfd, master, 0);
+    const [exit, signal] = host.supervise(init.pid, init.pidfd, master, 0);
+    if (signal === SIGSYS && created.config.linux?.seccomp !== undefined)
+      host.writeFd(2, `tsrunc run: ${killedProgram(init.pid)}\n`);
+    status = exit;
   } catch (error) {
     abandon(init);
     destroy(store, created.intent, () => created.config);
