@@ -15,6 +15,8 @@ const privileged = {
   hookTimeout: 60 * seconds,
 };
 
+const together = { fileParallelism: true, maxWorkers: 3, sequence: { groupOrder: 2 } };
+
 export default defineConfig({
   // As tools/bundle.js does for src/cli/release.ts.
   define: { TSRUNC_RELEASE: '"0.0.0-test"', TSRUNC_COMMIT: '"test"' },
@@ -28,7 +30,8 @@ export default defineConfig({
       project("golden", ["test/golden/**/*.test.ts"], {}),
       project("integration", ["test/integration/**/*.test.ts"], privileged),
       project("engines", ["test/engines/**/*.test.ts"], { ...privileged, testTimeout: 120 * seconds }),
-      project("lab", ["test/lab/**/*.test.ts"], privileged),
+      // guests disturb nobody, and have a kernel each
+      project("lab", ["test/lab/**/*.test.ts"], { ...privileged, ...together }),
       project("conformance", ["test/conformance/**/*.test.ts"], privileged),
     ],
   },

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { alive, type Box } from "../harness/box.ts";
 import { eventually, exitCode, start } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { mayUse, questions, questionText, ruleCases } from "../harness/device-rules.ts";
 import { deviceAnswers } from "../harness/device-script.ts";
-import { repository } from "../harness/paths.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
 
 const MiB = 1 << 20;
@@ -297,7 +297,7 @@ export const systemdCases: readonly LabCase[] = [
         const output = asUser(
           ["--pipe", "--wait"],
           process.execPath,
-          `${repository}/build/lab/user-scope.mjs`,
+          fileURLToPath(new URL("user-scope.mjs", import.meta.url)),
           box.tag,
         );
         const answer = JSON.parse(output) as Record<string, string>;

@@ -1,4 +1,4 @@
-/** Boots a guest for each suite, and reports what its test program found as tests of their own. */
+/** Boots a guest for a suite, and reports what its test program found as tests of their own. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -19,32 +19,17 @@ interface GuestRun {
   readonly stderr: string;
 }
 
-/** What runs in guests, each bundled into one file. */
-const programs = ["inside", "user-scope"];
-const program = join(repository, "build", "lab", "inside.mjs");
-
-beforeAll(() => {
-  buildSync({
-    entryPoints: programs.map((name) => join(repository, "test", "lab", `${name}.ts`)),
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    packages: "external",
-    outdir: join(repository, "build", "lab"),
-    outExtension: { ".js": ".mjs" },
-    logLevel: "warning",
-  });
-  probeProgram(); // the guest needn't compile it
-});
-
-for (const [name, suite] of Object.entries<Suite>(suites)) {
+/** Declares the tests of a suite: its guest is booted once, before the first of them. */
+export function describeGuest(name: keyof typeof suites): void {
+  const suite: Suite = suites[name];
   describe(name, () => {
     let guest: GuestRun;
     beforeAll(
       async () => {
-        guest = await runGuest(name, suite.guest);
+        probeProgram(); // the guest needn't compile it
+        guest = await runGuest(name, suite.guest, bundle(name));
       },
-      (GUEST_DEADLINE_S + 10) * 1000,
+      (GUEST_DEADLINE_S + 30) * 1000,
     );
 
     for (const labCase of suite.cases) {
@@ -58,8 +43,25 @@ for (const [name, suite] of Object.entries<Suite>(suites)) {
   });
 }
 
+/** Makes the programs that run in the guest, each one file. Returns the one that runs the cases. */
+function bundle(name: string): string {
+  // right below build/: that is where the addon is found from
+  const folder = join(repository, "build", `lab-${name.replaceAll(" ", "-")}`);
+  buildSync({
+    entryPoints: ["inside", "user-scope"].map((program) => join(repository, "test", "lab", `${program}.ts`)),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    logLevel: "warning",
+  });
+  return join(folder, "inside.mjs");
+}
+
 /** Runs the suite's cases in a guest; what isn't a result on its standard output belongs to the errors. */
-async function runGuest(name: string, options: readonly string[]): Promise<GuestRun> {
+async function runGuest(name: string, options: readonly string[], program: string): Promise<GuestRun> {
   const command = [...options, "--timeout", String(GUEST_DEADLINE_S), process.execPath, program, name];
   const child = spawn(join(repository, "tools", "lab.sh"), command, {
     cwd: repository,
