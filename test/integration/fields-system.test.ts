@@ -208,6 +208,14 @@ describeRuntimes("fields: intelRdt", ({ test }) => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  test("update changes what the flags say", async ({ box }) => {
+    const root = fakeResctrl(box);
+    const { id, env, text } = await create(box, root, { schemata: ["L3:0=ff"] });
+    await box.ok(["update", "--l3-cache-schema", "L3:0=3", "--mem-bw-schema", "MB:0=50", id], { env });
+    expect(text(`${id}/schemata`)).toBe("L3:0=3\nMB:0=50\n");
+    for (const file of ["tasks", "schemata"]) rmSync(join(root, id, file));
+  });
+
   test("the members before enableMonitoring have no effect", async ({ box }) => {
     const root = fakeResctrl(box);
     const { code, stderr } = await create(box, root, { closID: "shared", enableCMT: true, enableMBM: true });

@@ -1,5 +1,6 @@
 import { host } from "#host";
 import { savedConfig } from "../../container/saved.ts";
+import { load } from "../../container/store.ts";
 import { update } from "../../container/update.ts";
 import { UserError } from "../../errors.ts";
 import { log } from "../../log.ts";
@@ -15,11 +16,12 @@ const maxDocumentBytes = 16 << 20;
 
 export async function run(context: Context): Promise<number> {
   const id = idArgument(context);
-  refuseIntelRdt(context);
+  const changeSchemata = schemataOfFlags(context, id);
   const text = document(context) ?? jsonText(resourcesOfFlags(context));
   const { resources } = parseResources(text, { check: host.checkJson, explain: explainLater, facts: context.facts });
   await loadDriverOf(context.store, id);
   update(context.store, id, resources, (container) => savedConfig(context.store, container));
+  await changeSchemata?.();
   return 0;
 }
 
@@ -92,12 +94,21 @@ function badValue(text: string, flag: string, must: string): UserError {
   });
 }
 
-function refuseIntelRdt({ command }: Context): void {
-  for (const flag of ["l3-cache-schema", "mem-bw-schema"]) {
-    if (textFlag(command, flag) === undefined) continue;
+/** Cache and bandwidth shares of a container that was made with linux.intelRdt. */
+function schemataOfFlags({ command, store }: Context, id: string): (() => Promise<void>) | undefined {
+  const l3CacheSchema = textFlag(command, "l3-cache-schema") ?? "";
+  const memBwSchema = textFlag(command, "mem-bw-schema") ?? "";
+  if (l3CacheSchema === "" && memBwSchema === "") return undefined;
+  const { resctrl } = load(store, id);
+  if (resctrl === undefined) {
     throw new UserError("updating a non-existent Intel RDT configuration is not supported", {
-      at: `--${flag}`,
+      at: l3CacheSchema === "" ? "--mem-bw-schema" : "--l3-cache-schema",
       code: "unsupported",
+      hint: "the container was made without linux.intelRdt",
     });
   }
+  return async () => {
+    const { changeSchemata } = await import("../../container/intel-rdt.ts");
+    changeSchemata(resctrl, { l3CacheSchema, memBwSchema });
+  };
 }
