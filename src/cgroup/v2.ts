@@ -40,7 +40,10 @@ function enable(path: string, controllers: readonly string[]): void {
   const file = `${path}/cgroup.subtree_control`;
   try {
     host.writeText(file, controllers.map((name) => `+${name}`).join(" "));
-  } catch {
+  } catch (error) {
+    // It has processes of its own. Those controllers that it would take all the same make it a threaded domain, in which
+    // no ordinary cgroup has a place: it is not ours to be changed so.
+    if (isErrno(error, Errno.EBUSY)) return;
     for (const name of controllers) {
       try {
         host.writeText(file, `+${name}`);
