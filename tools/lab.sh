@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs a command as root in a guest whose kernel has cgroup v2 alone, on this machine's own files (docs/lab.md):
 #
-#   npm run lab -- [--systemd] [--full] [--memory MB] [--timeout SECONDS] COMMAND [ARGUMENT...]
+#   npm run lab -- [--systemd] [--full] [--v1] [--memory MB] [--timeout SECONDS] COMMAND [ARGUMENT...]
 #
 #   --systemd   with systemd as process 1, and D-Bus
 #   --full      with qemu and a distribution's kernel instead of user-mode Linux: all controllers, time namespaces
+#   --v1        with cgroup v1, as systemd sets it up
 #
 # A single COMMAND is a line for the shell. Output and exit status are the command's; 124: timeout, 125: the guest has
 # died, 126: wrong usage, 77: there can't be a guest here (the reason is on stderr).
@@ -17,11 +18,12 @@ fail() {
   exit "$1"
 }
 
-kind=uml systemd='' memory='' seconds=120
+kind=uml systemd='' legacy='' memory='' seconds=120
 while [ $# -gt 0 ]; do
   case $1 in
     --systemd) systemd=1 ;;
     --full) kind=qemu ;;
+    --v1) systemd=1 legacy=1 ;;
     --memory | --timeout)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail 126 "$1 needs a number"
       if [ "$1" = --memory ]; then memory=$2; else seconds=$2; fi
@@ -62,7 +64,7 @@ touch "$lab/stdout" "$lab/stderr"
 . "$here/lab/$kind.sh"
 prepare_guest
 
-parameters="quiet panic=-1 LAB=$lab${systemd:+ LABSYSTEMD=1}"
+parameters="quiet panic=-1 LAB=$lab${systemd:+ LABSYSTEMD=1}${legacy:+ systemd.unified_cgroup_hierarchy=0}"
 boot_guest "$parameters" </dev/null >"$lab/console" 2>&1 &
 guest=$!
 started+=($guest)

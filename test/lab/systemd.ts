@@ -3,43 +3,15 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { alive, type Box } from "../harness/box.ts";
+import { alive } from "../harness/box.ts";
 import { eventually, exitCode, start } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { mayUse, questions, questionText, ruleCases } from "../harness/device-rules.ts";
 import { deviceAnswers } from "../harness/device-script.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
+import { loaded, scope, show, withSystemd } from "./units.ts";
 
 const MiB = 1 << 20;
-
-/** Properties of a unit, as systemctl shows them. */
-function show(unit: string, ...names: string[]): Record<string, string> {
-  const text = execFileSync("systemctl", ["show", unit, ...names.map((name) => `--property=${name}`)], {
-    encoding: "utf8",
-  });
-  return Object.fromEntries(
-    text
-      .trim()
-      .split("\n")
-      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-  );
-}
-
-function loaded(unit: string): boolean {
-  return show(unit, "LoadState")["LoadState"] !== "not-found";
-}
-
-/** The box with --systemd-cgroup in front of every command that makes a container. */
-function withSystemd(box: Box): Box {
-  const argv = box.argv.bind(box);
-  box.argv = (...args) =>
-    ["create", "run"].includes(args[0] ?? "") ? argv("--systemd-cgroup", ...args) : argv(...args);
-  return box;
-}
-
-function scope(box: Box, name: string): string {
-  return `${box.tag}-${name}.scope`;
-}
 
 export const systemdCases: readonly LabCase[] = [
   {

@@ -49,6 +49,10 @@ Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 ExecStart=/bin/bash /lab/command.sh
 UNIT
 
+# Where this machine is a container, the guest's systemd must not take itself for one: it would not read the kernel's
+# command line.
+rm -f /.dockerenv /run/.containerenv
+
 # Without one, systemd takes this for a first boot and enables everything.
 echo 0123456789abcdef0123456789abcdef >/etc/machine-id
 exec /lib/systemd/systemd --unit=lab.target
