@@ -2,7 +2,7 @@
  * A private place for one engine and one runtime: scratch directory, images made without network, the recording
  * runtime wrapper, and daemons that are started and ended by their pid.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -10,18 +10,30 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { leftovers, removeCgroups } from "../harness/clean.ts";
+import { leftovers, removeCgroups, sweep } from "../harness/clean.ts";
 import { type CommandOptions, eventually, type Result, run, sleep } from "../harness/command.ts";
 import { compile, repository } from "../harness/paths.ts";
 import { parseMounts } from "../harness/probe.ts";
 import type { Runtime } from "../harness/runtimes.ts";
+
+const applets = "sh true sleep id cat echo env hostname tty kill test ls nc rm touch stat ps grep seq dd tail".split(
+  " ",
+);
+const commandNames =
+  "create start state kill delete run list exec features pause resume ps update events checkpoint restore spec".split(
+    " ",
+  );
+/** The cgroups that engines put all their containers' into, and never remove. */
+const engineCgroups = ["docker", "libpod_parent", "libpod", "k8s.io", "buildkit"];
 
 /** One call of the runtime, as the wrapper recorded it. */
 export type Call = readonly string[];
@@ -34,6 +46,7 @@ export class EngineLab {
   readonly runtime: string;
   readonly #calls: string;
   readonly #daemons: ChildProcess[] = [];
+  #network: ChildProcess | undefined;
 
   constructor(engine: string, runtime: Runtime) {
     this.directory = mkdtempSync(join(tmpdir(), `tsrunc-${engine}-`));
@@ -62,8 +75,7 @@ export class EngineLab {
 
   /** The commands (create, start, ...) among the calls. */
   commands(): string[] {
-    const known = ["create", "start", "state", "kill", "delete", "run", "list", "exec", "features"];
-    return this.calls().map((call) => call.find((word) => known.includes(word)) ?? call[0] ?? "");
+    return this.calls().map((call) => call.find((word) => commandNames.includes(word)) ?? call[0] ?? "");
   }
 
   /** Makes the busybox image `localhost/bb:1` (and `localhost/pause:1`); returns the tar's path. */
@@ -78,28 +90,40 @@ export class EngineLab {
       for (const directory of ["bin", "etc", "tmp", "proc", "sys", "dev"]) mkdirSync(join(root, directory));
       copyFileSync("/bin/busybox", join(root, "bin/busybox"));
       copyFileSync(compile("test/harness/probe.c"), join(root, "probe"));
-      for (const applet of [
-        "sh",
-        "true",
-        "sleep",
-        "id",
-        "cat",
-        "echo",
-        "env",
-        "hostname",
-        "tty",
-        "kill",
-        "test",
-        "ls",
-      ]) {
-        symlinkSync("busybox", join(root, "bin", applet));
-      }
+      for (const applet of applets) symlinkSync("busybox", join(root, "bin", applet));
       writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n");
       writeFileSync(join(root, "etc/group"), "root:x:0:\nuser:x:1000:\n");
     }
     const command = name === "pause" ? '["/pause"]' : '["/bin/sh"]';
     execFileSync("sh", [join(repository, "test/engines/mkimg.sh"), root, `localhost/${name}:1`, tar, command]);
     return tar;
+  }
+
+  /**
+   * Makes the lab's network namespace: bridges and rules that engines make are gone with it.
+   * @returns what to put in front of a command that runs in it (not `ip netns exec`: that hides the cgroup mounts)
+   */
+  async startNetwork(): Promise<string[]> {
+    const script = "ip link set lo up && echo ready; exec sleep 3600";
+    const holder = spawn("unshare", ["--net", "sh", "-c", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TSRUNC_LAB: this.tag },
+    });
+    await new Promise((resolve) => holder.stdout.once("data", resolve));
+    this.#network = holder;
+    return ["nsenter", `--net=/proc/${holder.pid}/ns/net`];
+  }
+
+  /** The name of the lab's network namespace, as links in /proc/PID/ns have it. */
+  get networkNamespace(): string {
+    return readlinkSync(`/proc/${this.#network?.pid}/ns/net`);
+  }
+
+  /** Ends the daemon that was started last, as an update of the engine would. */
+  async stopDaemon(): Promise<void> {
+    const daemon = this.#daemons.pop();
+    daemon?.kill("SIGTERM");
+    if (daemon !== undefined) await ended(daemon);
   }
 
   /** Starts a daemon and waits for its socket. It's ended by `close`. */
@@ -130,31 +154,48 @@ export class EngineLab {
 
   /** Runs a client command under a deadline fit for engines. */
   async call(argv: readonly string[], options: CommandOptions = {}): Promise<Result> {
-    return run(argv, { deadline: 30_000, ...options });
+    return run(argv, { deadline: 60_000, ...options });
+  }
+
+  /** Runs a client command on a terminal of its own. */
+  async onTerminal(argv: readonly string[], options: CommandOptions = {}): Promise<Result> {
+    const line = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const env = { ...options.env, SHELL: "/bin/sh" };
+    return this.call(["script", "-qec", line, "/dev/null"], { ...options, env });
   }
 
   /** Ends the daemons and takes everything away. @throws if a process, cgroup or mount is left */
   async close(): Promise<void> {
     for (const daemon of this.#daemons) daemon.kill("SIGTERM");
-    for (const daemon of this.#daemons)
-      await eventually(
-        "the daemon ends",
-        () => (daemon.exitCode !== null || daemon.signalCode !== null ? true : undefined),
-        20_000,
-      );
-    // dockerd's own containerd ends a little later.
+    for (const daemon of this.#daemons) await ended(daemon);
+    this.#network?.kill("SIGKILL");
+    // dockerd's own containerd, shims and conmons end a little later.
     for (let tries = 0; tries < 40 && this.#processes().length > 0; tries++) await sleep(100);
     const left = this.#processes();
     for (const mount of parseMounts(readFileSync("/proc/self/mountinfo", "utf8")).reverse()) {
       if (mount.at.startsWith(`${this.directory}/`)) execFileSync("umount", ["-l", mount.at]);
     }
     removeCgroups(this.tag); // engines leave the empty parents of their containers' cgroups
+    removeEngineCgroups();
     left.push(...leftovers(this.tag).filter((line) => line.startsWith("cgroup")));
-    if (left.length > 0) throw new Error(`left behind:\n${left.join("\n")}\n${this.log()}`);
+    if (left.length > 0) sweep(this.tag);
     rmSync(this.directory, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`left behind:\n${left.join("\n")}`);
   }
 
   #processes(): string[] {
     return leftovers(this.tag).filter((line) => line.startsWith("process"));
   }
+}
+
+/** As far as they are empty: another engine on this machine may be using them. */
+function removeEngineCgroups(): void {
+  const roots = ["/sys/fs/cgroup", ...readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
+  const paths = roots.flatMap((root) => engineCgroups.map((name) => join(root, name))).filter(existsSync);
+  for (const path of paths) spawnSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
+}
+
+async function ended(daemon: ChildProcess): Promise<void> {
+  const gone = (): true | undefined => (daemon.exitCode !== null || daemon.signalCode !== null ? true : undefined);
+  await eventually("the daemon ends", gone, 20_000);
 }
