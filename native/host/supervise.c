@@ -27,6 +27,7 @@
 struct supervision {
 	int pid, pidfd;
 	int signals;         /* reading end of signals_listen */
+	int wake;            /* -1: nothing else to look at */
 	struct relay *relay; /* NULL without a terminal */
 	bool is_subreaper;
 	bool is_held; /* it has ended, but its tracer keeps it from us */
@@ -103,27 +104,31 @@ static bool take_signals(const struct supervision *s)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-/* Until the program has ended (1) or the moment has come (0); -1 with errno. */
+#define WOKEN 2
+
+/* Until the program has ended (1), the moment has come (0), or there is something at `wake`; -1 with errno. */
 static int watch(struct supervision *s, int64_t until)
 {
 	for (;;) {
-		struct pollfd fds[2 + RELAY_FDS] = {
+		struct pollfd fds[3 + RELAY_FDS] = {
 			{.fd = s->is_held ? -1 : s->pidfd, .events = POLLIN},
 			{.fd = s->signals, .events = POLLIN},
+			/* the bytes on their way are lost to whom calls us again */
+			{.fd = s->relay == NULL || relay_is_idle(s->relay) ? s->wake : -1, .events = POLLIN},
 		};
-		size_t count = 2;
+		size_t count = 3;
 		int64_t next = s->is_held && time_after(TRACED_MS) < until ? time_after(TRACED_MS) : until;
 		int ready;
 
 		if (s->relay != NULL) {
-			relay_watch(s->relay, fds + 2, &next);
+			relay_watch(s->relay, fds + 3, &next);
 			count += RELAY_FDS;
 		}
 		ready = wait_any(fds, count, next);
 		if (ready < 0)
 			return -1;
 		if (s->relay != NULL)
-			relay_move(s->relay, fds + 2);
+			relay_move(s->relay, fds + 3);
 		if (fds[1].revents != 0) {
 			take_signals(s);
 			reap_orphans(s);
@@ -137,6 +142,8 @@ static int watch(struct supervision *s, int64_t until)
 		}
 		if (time_now() >= until)
 			return 0;
+		if (fds[2].revents != 0 && (s->relay == NULL || relay_is_idle(s->relay)))
+			return WOKEN;
 	}
 }
 
@@ -167,6 +174,8 @@ static int run(struct host_call *call, struct supervision *s, int64_t until)
 	ended = watch(s, until);
 	if (ended < 0)
 		return host_fail(call, errno, "waitid", "process %d", s->pid);
+	if (ended == WOKEN)
+		return answer_exit_status(call, (struct exit_status){.status = -2});
 	if (ended > 0 && s->relay != NULL)
 		drain(s);
 	return answer_exit_status(call, ended > 0 ? s->status : (struct exit_status){.status = -1});
@@ -181,7 +190,8 @@ int host_supervise(struct host_call *call)
 
 	if (arg_pid(call, 0, "pid", &s.pid) < 0 || arg_fd(call, 1, "pidfd", &s.pidfd) < 0 ||
 	    arg_fd_or_none(call, 2, "master", &master) < 0 ||
-	    arg_int(call, 3, "timeoutMs", 0, INT32_MAX, &timeout_ms) < 0)
+	    arg_int(call, 3, "timeoutMs", 0, INT32_MAX, &timeout_ms) < 0 ||
+	    arg_fd_or_none(call, 4, "wake", &s.wake) < 0)
 		return -1;
 	prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
 	s.is_subreaper = subreaper != 0;

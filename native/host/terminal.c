@@ -109,6 +109,11 @@ static bool is_empty(const struct flow *flow)
 	return flow->start == flow->end;
 }
 
+bool relay_is_idle(const struct relay *relay)
+{
+	return is_empty(&relay->to_container) && is_empty(&relay->to_user);
+}
+
 static bool has_room(const struct flow *flow)
 {
 	return flow->end < sizeof flow->bytes;

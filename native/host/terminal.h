@@ -36,6 +36,8 @@ void relay_resize(const struct relay *relay);
 #define RELAY_FDS 3
 /* Fills in what to wait for, and lowers *until to the moment when the relay wants to look again. */
 void relay_watch(const struct relay *relay, struct pollfd fds[RELAY_FDS], int64_t *until);
+/* Nothing is on its way. */
+bool relay_is_idle(const struct relay *relay);
 /* Moves what can be moved without waiting. */
 void relay_move(struct relay *relay, const struct pollfd fds[RELAY_FDS]);
 /*

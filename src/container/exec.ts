@@ -248,7 +248,7 @@ function cgroupOfInit({ cgroup, pid }: StoredContainer): CgroupRecord {
 }
 
 function wait(joined: Init, master: number, { own, options: { timeoutMs } }: Joining): number {
-  const [status] = host.supervise(joined.pid, joined.pidfd, master, timeoutMs);
+  const [status] = host.supervise(joined.pid, joined.pidfd, master, timeoutMs, -1);
   if (status >= 0) return status;
   host.signalPid(joined.pidfd, SIGKILL);
   if (own !== undefined) killOwnCgroup(own);

@@ -14,7 +14,7 @@ import type { Config } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import type { Bundle } from "./bundle.ts";
 import { type CriuFlags, commonOptions, definedOnly } from "./checkpoint.ts";
-import { type CreateOptions, type CreateTools, planContainerCgroup, timestamp, writePidFile } from "./create.ts";
+import { type CreateOptions, type CreateTools, planContainerCgroup } from "./create.ts";
 import { callCriu, firstGivenFd } from "./criu.ts";
 import { externalMounts, externalNames, makeDirs, mountPlan, openDirectory, resolveInRoot } from "./criu-paths.ts";
 import { RequestType } from "./criu-rpc.ts";
@@ -22,8 +22,9 @@ import { destroy } from "./delete.ts";
 import { readFacts } from "./facts.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { checkId } from "./id.ts";
+import { newIntent } from "./intent.ts";
+import { writePidFile } from "./pid-file.ts";
 import { makeMountPoints, raiseLoopback } from "./restore-init.ts";
-import { bootId } from "./status.ts";
 import {
   claim,
   directoryOf,
@@ -123,19 +124,7 @@ class Restoring {
     this.bundle = bundle;
     this.facts = facts;
     this.options = options;
-    this.intent = {
-      id,
-      bundle: bundle.path,
-      rootfs: bundle.rootfs,
-      created: timestamp(),
-      annotations: bundle.config.annotations ?? {},
-      cgroup,
-      ownPid: bundle.config.linux?.namespaces?.some(({ type }) => type === "pid") ?? false,
-      bootId: bootId(),
-      pid: 0,
-      startTime: 0,
-      afterStart: { first: 0, steps: [] },
-    };
+    this.intent = newIntent(id, bundle, cgroup, { first: 0, steps: [] });
   }
 
   run(): void {
@@ -194,7 +183,7 @@ class Restoring {
 
   /** Waits for the end of the container's process. */
   standInFront(): number {
-    const [status] = host.supervise(this.intent.pid, this.pidfd, this.master, 0);
+    const [status] = host.supervise(this.intent.pid, this.pidfd, this.master, 0, -1);
     this.closeAll();
     if (!this.options.keep) destroy(this.store, this.intent, () => this.bundle.config);
     return status;

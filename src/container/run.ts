@@ -37,7 +37,7 @@ export function run(store: Store, id: string, bundle: Bundle, options: RunOption
     }
     // others may act on it while it runs
     host.close(lock);
-    const [exit, signal] = host.supervise(init.pid, init.pidfd, master, 0);
+    const [exit, signal] = host.supervise(init.pid, init.pidfd, master, 0, -1);
     if (signal === SIGSYS && created.config.linux?.seccomp !== undefined)
       host.writeFd(2, `tsrunc run: ${killedProgram(init.pid)}\n`);
     status = exit;

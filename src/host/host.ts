@@ -197,9 +197,9 @@ export interface Host {
    * Stands in front of a running container or exec in the foreground: forwards signals (not SIGCHLD, SIGURG, SIGPIPE),
    * with a terminal (master >= 0) copies bytes both ways in raw mode and follows window sizes, reaps all children,
    * drains what is left and restores the terminal. Returns when the process has ended. timeoutMs 0: none; at the
-   * timeout returns [-1, 0] with the process still there.
+   * timeout returns [-1, 0] with the process still there; when there is something to read at `wake` (>= 0), [-2, 0].
    */
-  supervise(pid: number, pidfd: number, master: number, timeoutMs: number): ExitStatus;
+  supervise(pid: number, pidfd: number, master: number, timeoutMs: number, wake: number): ExitStatus;
   /** The CPUs' affinity of a new process, its umask, signals and so on are reset by init itself, not here. */
 
   // ---- notices ---------------------------------------------------------------------------------------------------
@@ -231,6 +231,13 @@ export interface Host {
    * the end. EMSGSIZE for more than maxBytes; EINTR for a signal, when `catchSignals` was called.
    */
   receiveMessage(socket: number, maxBytes: number): readonly [bytes: Uint8Array, fd: number] | undefined;
+  /** A datagram socket at a path, for everybody to send to; what was there is replaced. */
+  listenDatagrams(path: string): number;
+  /**
+   * Sends a message of sd_notify(3) to a path or "@NAME"; with barrierMs > 0 waits, at most so long, until it and all
+   * before it were worked through.
+   */
+  notify(name: string, text: string, barrierMs: number): void;
   /**
    * Connects to a stream socket (also by a path longer than sun_path) and sends one message: text and one descriptor.
    * Doesn't wait for the peer to accept.

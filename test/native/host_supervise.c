@@ -52,7 +52,8 @@ __attribute__((noreturn)) static void supervise(const char *script, bool termina
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	pid = start_script(script, terminal, &master);
 	pidfd = (int)syscall(CALL_PIDFD_OPEN, pid, 0);
-	if (CALL(&call, supervise, hv_int(pid), hv_int(pidfd), hv_int(master), hv_int(timeout_ms)) < 0) {
+	if (CALL(&call, supervise, hv_int(pid), hv_int(pidfd), hv_int(master), hv_int(timeout_ms), hv_int(-1)) <
+	    0) {
 		fprintf(stderr, "%s\n", why(&call));
 		_exit(98);
 	}
