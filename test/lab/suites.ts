@@ -3,11 +3,12 @@ import type { Suite } from "./cases.ts";
 import { deviceCases } from "./devices.ts";
 import { fullCases } from "./full.ts";
 import { legacyCases } from "./legacy.ts";
+import { limitCases } from "./limits.ts";
 import { systemdCases } from "./systemd.ts";
 import { unifiedCases } from "./unified.ts";
 
 export const suites = {
-  "cgroup v2": { guest: [], cases: [...unifiedCases, ...deviceCases] },
+  "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...deviceCases] },
   systemd: { guest: ["--systemd"], cases: systemdCases },
   "systemd on v1": { guest: ["--v1"], cases: legacyCases },
   "all controllers": { guest: ["--full"], cases: fullCases },
