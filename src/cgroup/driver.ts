@@ -19,3 +19,10 @@ export function provideSystemd(driver: SystemdDriver): void {
 export function systemdDriver(): SystemdDriver | undefined {
   return systemd;
 }
+
+/** The driver, for those who know that it was loaded. */
+export function loadedSystemd(): SystemdDriver {
+  const driver = systemdDriver();
+  if (driver === undefined) throw new TypeError("the systemd driver is not loaded");
+  return driver;
+}

@@ -10,12 +10,13 @@ import type { CreateRequest } from "../plan/facts.ts";
 import { SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Config, Process, Seccomp } from "../spec/config.ts";
-import { setOomScore, writePidFile } from "./create.ts";
 import { dissolveOwnCgroup, killOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
 import { readFacts } from "./facts.ts";
 import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
 import { sendListener, takeListener } from "./listener.ts";
+import { writePidFile } from "./pid-file.ts";
 import { inheritedDescriptors } from "./preserve.ts";
+import { setOomScore } from "./proc-files.ts";
 import { joinResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { openInit, statusOf } from "./status.ts";
@@ -33,6 +34,8 @@ export interface ExecOptions {
   readonly subCgroups: readonly string[];
   /** Milliseconds after which the process is killed with all that it has started; 0: never */
   readonly timeoutMs: number;
+  /** What becomes the program's 0, 1 and 2 where it has no terminal; by default ours */
+  readonly stdio?: readonly [number, number, number];
 }
 
 /** What the exec command exits with when its time is over, as timeout(1) does. */
@@ -203,7 +206,7 @@ function startJoined({
   cgroup,
 }: Joining): readonly [Init, "inside" | "outside"] {
   const slots = openSlots(plan, init);
-  const stdio = process.terminal === true ? ([-1, -1, -1] as const) : ([0, 1, 2] as const);
+  const stdio = process.terminal === true ? ([-1, -1, -1] as const) : (options.stdio ?? ([0, 1, 2] as const));
   try {
     return [startInit(plan, slots, stdio, cgroup), "inside"];
   } catch (error) {

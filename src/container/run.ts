@@ -3,10 +3,11 @@
 import { host } from "#host";
 import type { Bundle } from "./bundle.ts";
 import type { CreateTools } from "./create.ts";
-import { type CreateOptions, setUp, writePidFile } from "./create.ts";
+import { type CreateOptions, setUp } from "./create.ts";
 import { destroy } from "./delete.ts";
 import { runHooks } from "./hooks.ts";
 import { abandon, awaitProgram, release } from "./init.ts";
+import { writePidFile } from "./pid-file.ts";
 import { killedProgram, SIGSYS } from "./seccomp-death.ts";
 import type { Store } from "./store.ts";
 
