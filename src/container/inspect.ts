@@ -80,7 +80,8 @@ function inspectFurther(bundle: string, text: string, sound: boolean, tools: Ins
       const { message, at = "", hint } = error;
       const words = hint === undefined ? message : `${message} (${hint})`;
       // an error about a pointer has its place in the file; one about an option of the command has none
-      found.push(asError({ at: at.startsWith("/") ? at : "", message: words, rule, section: "config.md" }));
+      const section = rule === "root" ? "config.md#root" : "config.md";
+      found.push(asError({ at: at.startsWith("/") ? at : "", message: words, rule, section }));
     }
   };
   attempt("root", () => rootfsPath(bundle, config));

@@ -119,7 +119,11 @@ function planFileSystem({ config, mount, options, at, path, now, later }: Contex
   const data = type === "overlay" ? splitLayers(options.data) : [...options.data];
   const label = config.linux?.mountLabel;
   if (label && !unlabelled.has(type)) data.push(`context=${label}`);
-  const readonlyLater = (type === "tmpfs" || path === "/dev") && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
+  // of a mount with nothing below it, rro is ro
+  const { attributes, recursive } = options;
+  const readonly = (((attributes.set & ~recursive.clear) | recursive.set) & MOUNT_ATTR_RDONLY) !== 0;
+  const readonlyLater = readonly && (type === "tmpfs" || path === "/dev");
+  const kept = readonlyLater ? ~MOUNT_ATTR_RDONLY : ~0;
   let flags = 0;
   let source = mount.source ?? type;
   if (type === "proc" || type === "sysfs") flags |= PLAN_MOUNT_NO_SYMLINKS;
@@ -139,9 +143,9 @@ function planFileSystem({ config, mount, options, at, path, now, later }: Contex
       type,
       source,
       options: data,
-      attr: readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set,
-      recursiveSet: options.recursive.set,
-      recursiveClear: options.recursive.clear,
+      attr: attributes.set & kept,
+      recursiveSet: recursive.set & kept,
+      recursiveClear: recursive.clear,
       propagation: options.propagation,
       path,
       flags,

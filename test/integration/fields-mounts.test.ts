@@ -565,6 +565,24 @@ describeRuntimes("fields: mounts", ({ test }) => {
     expect(report.creat).toEqual({ "/a": "EROFS", "/a/b": "ok" });
   });
 
+  test("a new tmpfs with rro has room for mounts in it first, and is read-only then", async ({ box }) => {
+    const report = await box.probe(
+      [
+        ["creat", "/a", "/a/b", "/c"],
+        ["stat", "/a/b/7"],
+      ],
+      {
+        config: mounting(
+          { destination: "/a", type: "tmpfs", source: "tmpfs", options: ["rro", "mode=755"] },
+          bind(owners(box), "/a/b"),
+          { destination: "/c", type: "tmpfs", source: "tmpfs", options: ["ro", "rrw", "mode=755"] },
+        ),
+      },
+    );
+    expect(report.creat).toEqual({ "/a": "EROFS", "/a/b": "ok", "/c": "ok" });
+    expect(report.stat["/a/b/7"]).toMatchObject({ uid: 7 });
+  });
+
   test("a bind onto a file and one into a place that is missing", async ({ box }) => {
     const source = owners(box);
     const report = await box.probe([["stat", "/etc/passwd", "/x/y/z"]], {
