@@ -64,7 +64,10 @@ describe("every row of the table", () => {
     "%s: its property, source and tests exist",
     (_, row) => {
       expect(all.some(([path]) => covers(row, path))).toBe(true);
-      expect(text(row.done), row.done).not.toBe("");
+      expect(text(row.done), row.done).toMatch(
+        // C doesn't know the names of the spec
+        row.done.endsWith(".c") ? /./ : new RegExp(`\\b${lastName(row.property.replace(".**", ""))}\\b`),
+      );
       expect(row.tests.length).toBeGreaterThan(0);
       for (const [file, title] of row.tests) expect(text(file), `${file}: ${title}`).toContain(title);
     },

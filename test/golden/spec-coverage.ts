@@ -111,7 +111,7 @@ export const coverage: readonly Row[] = [
     process("an unknown name is a warning"),
   ),
   row("process.noNewPrivileges", "src/plan/process.ts", process("noNewPrivileges and oomScoreAdj")),
-  row("process.oomScoreAdj", "src/container/create.ts", process("noNewPrivileges and oomScoreAdj")),
+  row("process.oomScoreAdj", "src/container/proc-files.ts", process("noNewPrivileges and oomScoreAdj")),
   row("process.scheduler.**", "src/plan/scheduling.ts", system("SCHED_DEADLINE")),
   row("process.ioPriority.**", "src/plan/scheduling.ts", system("ioPriority")),
   row("process.execCPUAffinity.**", "src/plan/scheduling.ts", system("execCPUAffinity")),
@@ -152,9 +152,14 @@ export const coverage: readonly Row[] = [
     namespaces("namespace by path"),
     users("a joined user namespace"),
   ),
-  row("linux.uidMappings.**", "src/container/create.ts", users("several mappings, different ones for groups")),
-  row("linux.gidMappings.**", "src/container/create.ts", users("several mappings, different ones for groups")),
-  row("linux.timeOffsets.**", "src/container/create.ts", system("offsets of both clocks"), system("a negative offset")),
+  row("linux.uidMappings.**", "src/container/proc-files.ts", users("several mappings, different ones for groups")),
+  row("linux.gidMappings.**", "src/container/proc-files.ts", users("several mappings, different ones for groups")),
+  row(
+    "linux.timeOffsets.**",
+    "src/container/proc-files.ts",
+    system("offsets of both clocks"),
+    system("a negative offset"),
+  ),
   row("linux.devices.**", "src/plan/devices.ts", system("every type with its mode and owner, whatever the umask")),
   row(
     "linux.netDevices.**",
@@ -227,8 +232,14 @@ export const coverage: readonly Row[] = [
   row("linux.seccomp.defaultErrnoRet", "src/seccomp/rules.ts", filters("mistakes")),
   row("linux.seccomp.architectures", "src/seccomp/compile.ts", filters("with a foreign architecture")),
   row("linux.seccomp.flags", "src/seccomp/rules.ts", filters("flags")),
-  row("linux.seccomp.listenerPath", "src/seccomp/rules.ts", filters("of a profile that notifies ask for a listener")),
-  row("linux.seccomp.listenerMetadata", "src/seccomp/rules.ts", filters("mistakes")),
+  row("linux.seccomp.listenerPath", "src/container/listener.ts", [
+    "test/integration/seccomp.test.ts",
+    "an agent gets the listener and decides",
+  ]),
+  row("linux.seccomp.listenerMetadata", "src/container/listener.ts", [
+    "test/integration/seccomp.test.ts",
+    "an agent gets the listener and decides",
+  ]),
   row("linux.seccomp.syscalls", "src/seccomp/outcomes.ts", filters("for names that are no calls are skipped")),
   row("linux.seccomp.syscalls[].names", "src/seccomp/outcomes.ts", filters("for names that are no calls are skipped")),
   row("linux.seccomp.syscalls[].action", "src/seccomp/leaves.ts", [
@@ -238,7 +249,7 @@ export const coverage: readonly Row[] = [
   row("linux.seccomp.syscalls[].errnoRet", "src/seccomp/rules.ts", filters("take errnoRet, or EPERM")),
   row(
     "linux.seccomp.syscalls[].args.**",
-    "src/seccomp/conditions.ts",
+    "src/seccomp/rules.ts",
     ["test/unit/seccomp/kernel.test.ts", "compare with %i by every operator"],
     filters("mistakes"),
   ),
