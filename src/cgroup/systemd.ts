@@ -5,7 +5,7 @@
 import { host } from "#host";
 import { UserError } from "../errors.ts";
 import type { Config, Resources } from "../spec/config.ts";
-import type { CgroupLayout } from "./layout.ts";
+import { type CgroupLayout, parseProcCgroup } from "./layout.ts";
 import type { CgroupDirectory, CgroupRecord } from "./record.ts";
 import { annotatedProperties } from "./systemd/annotations.ts";
 import type { Variant } from "./systemd/marshal.ts";
@@ -24,8 +24,8 @@ import {
 export type SystemdRecord = Extract<CgroupRecord, { driver: "systemd" }>;
 
 /**
- * The scope for a container, and where its cgroup will be. Asks systemd, so that a machine without it is told before
- * anything is done.
+ * The scope for a container, and where its cgroup will be. Where process 1 isn't systemd it is asked for, so that a
+ * machine without it is told before anything is done.
  *
  * @param privileged root talks to the machine's systemd, everybody else to their own
  */
@@ -40,11 +40,25 @@ export function planScope(layout: CgroupLayout, config: Config, id: string, priv
     });
   }
   const { slice, unit } = scopeName(config.linux?.cgroupsPath, id, privileged ? "system.slice" : "user.slice");
-  const root = withManager(manager, (connection) => managerProperty(connection, "ControlGroup"));
-  const path = `${typeof root === "string" && root !== "/" ? root : ""}${expandSlice(slice)}/${unit}`;
+  const path = `${rootOf(manager)}${expandSlice(slice)}/${unit}`;
   const version = layout.mode;
   return { driver: "systemd", version, directories: directoriesAt(layout, path), unit, slice, manager };
 }
+
+/** The cgroup of which a manager's slices are children: "" for the root. Of process 1 we can see it, others are asked. */
+function rootOf(manager: Manager): string {
+  if (manager === "system") {
+    const own = parseProcCgroup(host.readText("/proc/1/cgroup", 1 << 20)).find(
+      ({ path, controllers }) => controllers.length === 0 && path.endsWith(initScope),
+    );
+    if (own !== undefined) return own.path.slice(0, -initScope.length);
+  }
+  const root = withManager(manager, (connection) => managerProperty(connection, "ControlGroup"));
+  return typeof root === "string" && root !== "/" ? root : "";
+}
+
+/** Where a systemd puts itself. */
+const initScope = "/init.scope";
 
 function directoriesAt(layout: Exclude<CgroupLayout, { mode: "none" }>, path: string): readonly CgroupDirectory[] {
   const unified = (mount: string, name: string): CgroupDirectory => {

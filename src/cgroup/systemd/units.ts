@@ -114,7 +114,8 @@ export function stopUnit(connection: Connection, unit: string): void {
     const result = awaitJob(connection, job);
     if (result !== "done") log.warn(`systemd's job to stop ${unit} ended with "${result}"`);
   } catch (error) {
-    if (!isBusError(error, noSuchUnit)) throw refused(`stop the unit ${unit}`, error);
+    if (isBusError(error, noSuchUnit)) return;
+    throw refused(`stop the unit ${unit}`, error);
   }
   resetFailed(connection, unit);
 }
