@@ -3,6 +3,7 @@
 
 import { UserError } from "../errors.ts";
 import type { Config, Mount } from "../spec/config.ts";
+import { honoured } from "../spec/tables/annotations.ts";
 import { MOUNT_ATTR_RDONLY } from "../spec/tables/mount-flags.ts";
 import { planCgroupMount } from "./cgroup-mount.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
@@ -31,7 +32,8 @@ interface MountSteps {
 export function planMounts(config: Config, facts: HostFacts, request: CreateRequest): MountSteps {
   const now: Step[] = [];
   const later: Step[] = [];
-  const userNamespace = hasNamespace(config, "user");
+  // root of a user namespace may not reach what only the host's root can; without privilege we'd reach no more than init
+  const byRuntime = facts.privileged && hasNamespace(config, "user");
   config.mounts?.forEach((mount, index) => {
     const at = `/mounts/${index}`;
     const path = cleanPath(mount.destination);
@@ -40,7 +42,7 @@ export function planMounts(config: Config, facts: HostFacts, request: CreateRequ
     if (options.remount && options.bind === undefined) {
       later.push(step(at, { op: "remount", path, attrSet: options.attributes.set }));
     } else if (options.bind !== undefined) {
-      planBind({ config, request, mount, options, at, path, now, later }, userNamespace);
+      planBind({ config, request, mount, options, at, path, now, later }, byRuntime);
     } else if (mount.type === "cgroup" || mount.type === "cgroup2") {
       const steps = planCgroupMount(config, facts, request, { at, path, attributes: options.attributes });
       now.push(...steps.now);
@@ -76,7 +78,7 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
   }
 }
 
-function planBind({ request, mount, options, at, path, now, later }: Context, userNamespace: boolean): void {
+function planBind({ request, mount, options, at, path, now, later }: Context, byRuntime: boolean): void {
   const hostPath = mountSource(mount, request.bundle);
   const target = options.copySymlink ? request.links?.get(hostPath) : undefined;
   if (target !== undefined) {
@@ -87,7 +89,7 @@ function planBind({ request, mount, options, at, path, now, later }: Context, us
   const attrSet = readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set;
   const mapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
   let flags = options.bind === "tree" ? PLAN_MOUNT_RECURSIVE : 0;
-  if (mapped || userNamespace) flags |= PLAN_MOUNT_FROM_RUNTIME;
+  if (mapped || byRuntime) flags |= PLAN_MOUNT_FROM_RUNTIME;
   if (options.sourceNofollow) flags |= PLAN_MOUNT_SOURCE_NOFOLLOW;
   if (options.destinationNofollow) flags |= PLAN_MOUNT_NOFOLLOW;
   const bind = step(at, {
@@ -113,12 +115,22 @@ export function mountSource({ source = "" }: Mount, bundle: string): string {
 /** Without own labels: the kernel's file systems that don't take one as an option. */
 const unlabelled = new Set(["proc", "sysfs", "mqueue"]);
 
+/** The SELinux option that a label is given by. */
+function labelOption({ annotations }: Config): string {
+  const wanted = annotations?.[honoured.mountContext] ?? "context";
+  if (["context", "fscontext", "defcontext", "rootcontext"].includes(wanted)) return wanted;
+  throw new UserError(`${honoured.mountContext} is ${JSON.stringify(wanted)}, which is no SELinux mount option`, {
+    at: `/annotations/${honoured.mountContext}`,
+    hint: "use context, fscontext, defcontext or rootcontext",
+  });
+}
+
 function planFileSystem({ config, mount, options, at, path, now, later }: Context): void {
   const type = mount.type ?? "";
   if (type === "") throw new UserError(`the mount on "${mount.destination}" needs a type, or the option bind`, { at });
   const data = type === "overlay" ? splitLayers(options.data) : [...options.data];
   const label = config.linux?.mountLabel;
-  if (label && !unlabelled.has(type)) data.push(`context=${label}`);
+  if (label && !unlabelled.has(type)) data.push(`${labelOption(config)}=${label}`);
   // of a mount with nothing below it, rro is ro
   const { attributes, recursive } = options;
   const readonly = (((attributes.set & ~recursive.clear) | recursive.set) & MOUNT_ATTR_RDONLY) !== 0;

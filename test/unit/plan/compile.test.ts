@@ -122,6 +122,22 @@ describe("the root file system", () => {
     expect(find(plan, "bind")).toMatchObject({ hostPath: "/b/s", path: "/e", flags: 1 });
   });
 
+  test("a label goes to the file systems that take one, by the option that an annotation names", () => {
+    const mounts = ["tmpfs", "proc", "sysfs", "mqueue", "devpts"].map((type) => ({ destination: `/${type}`, type }));
+    const linux = { ...base.linux, mountLabel: "a:b:c:s0:c1,c2" };
+    const labels = (annotations: Record<string, string>): readonly unknown[] =>
+      compile({ mounts, linux, annotations })
+        .steps.map(({ op }) => op.op === "mount" && [op.type, ...op.options])
+        .filter(Boolean);
+    const others = [["proc"], ["sysfs"], ["mqueue"]];
+    expect(labels({})).toEqual([["tmpfs", "context=a:b:c:s0:c1,c2"], ...others, ["devpts", "context=a:b:c:s0:c1,c2"]]);
+    expect(labels({ "run.oci.mount_context_type": "rootcontext" })).toContainEqual([
+      "tmpfs",
+      "rootcontext=a:b:c:s0:c1,c2",
+    ]);
+    expect(() => labels({ "run.oci.mount_context_type": "context=x,uid" })).toThrow(/no SELinux mount option/);
+  });
+
   test("file system options on a bind are refused", () => {
     const mounts = [{ destination: "/d", source: "/s", options: ["bind", "size=1"] }];
     expect(() => compile({ mounts })).toThrow(/bind mounts cannot have any filesystem-specific options/);
