@@ -19,11 +19,15 @@ export function setOomScore(pid: number, score: number): void {
   }
 }
 
-/** uid_map or gid_map of a new user namespace (user_namespaces(7)); nothing for an empty list. */
+/**
+ * uid_map or gid_map of a new user namespace (user_namespaces(7)); nothing for an empty list. Without privilege the gid_map
+ * may be written only once the namespace has given up setgroups(2), by which one could leave a group that denies access.
+ */
 export function writeIdMap(pid: number, file: "uid_map" | "gid_map", mappings: readonly IdMapping[]): void {
   const text = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
   if (text === "") return;
   try {
+    if (file === "gid_map" && host.ids()[1] !== 0) host.writeText(`/proc/${pid}/setgroups`, "deny");
     host.writeText(`/proc/${pid}/${file}`, text);
   } catch (error) {
     if (!isErrno(error)) throw error;
