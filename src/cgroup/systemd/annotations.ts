@@ -2,11 +2,12 @@
 // whoever wrote the config, often a pod's author, so only what is about the unit itself may be set.
 
 import { UserError } from "../../errors.ts";
+import { honoured } from "../../spec/tables/annotations.ts";
 import type { Variant } from "./marshal.ts";
 import type { Property } from "./properties.ts";
 import { parseVariant } from "./variant-text.ts";
 
-const prefix = "org.systemd.property.";
+const prefix = honoured.systemdProperty;
 
 /**
  * What may be set on a scope. Not here: what starts or stops other things, or the machine (OnFailure, FailureAction,
