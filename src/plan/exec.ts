@@ -33,8 +33,10 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
       : []),
     ...(hasNamespace(config, "user") ? [step(at, { op: "become_root" } as const)] : []),
     ...(request.keyring === "new" ? [step("", { op: "keyring", name: `_ses.${request.id}` } as const)] : []),
-    // only labels are written there, and taking a mount away again makes the kernel wait for all CPUs
-    ...(process.apparmorProfile || process.selinuxLabel ? [step("", { op: "own_proc" } as const)] : []),
+    // only for labels, and for whether setgroups(2) is denied: taking a mount away makes the kernel wait for all CPUs
+    ...(process.apparmorProfile || process.selinuxLabel || !facts.privileged
+      ? [step("", { op: "own_proc" } as const)]
+      : []),
     // a container without a mount namespace is in its root file system by chroot alone
     ...(hasNamespace(config, "mount") ? [] : [step("/root/path", { op: "chroot", hostPath: request.rootfs } as const)]),
     ...(process.terminal === true ? [planConsole(process, false)] : []),
