@@ -29,8 +29,10 @@ function valueKind({ choices, value = "" }: Flag): Kind {
   return value === "FILE" || value === "SOCKET" ? "file" : "none";
 }
 
-/** By position, from the words of the usage: "ID [SIGNAL]". */
+/** By position, from the words of the usage: "ID [SIGNAL]"; or of "this ... | that ..." the first words. */
 function argumentKinds({ usage }: Command): readonly Kind[] {
+  const ways = usage.split(" | ");
+  if (ways.length > 1) return [{ words: ways.map((way) => way.split(" ")[0] ?? "") }];
   return usage
     .replaceAll(/[[\]]/g, "")
     .split(" ")

@@ -169,6 +169,37 @@ export const manual: Readonly<Record<string, Page>> = {
     ],
     examples: [["tsrunc features | jq .mountOptions", "the mount options it knows"]],
   },
+  seccomp: {
+    text: [
+      "explain tells what a seccomp profile does: of the bundle, of another config.json, or of a profile in a file of " +
+        "its own. With --syscall it names the action for one call, with arguments if you like, and the rule that says " +
+        "so; with --dump it shows the BPF program.",
+      "trace runs a container as `tsrunc run` does, but lets everything pass that the profile would have denied, and " +
+        "tells at the end which calls those were. Such a container is not confined by its profile.",
+      "The exit status is 0, or 1 when it failed; with trace it is that of the program.",
+    ],
+    examples: [
+      ["tsrunc seccomp explain --syscall keyctl", "is it allowed by the profile of this bundle?"],
+      ["tsrunc seccomp trace --bundle /srv/web web", "what would it have been denied?"],
+    ],
+  },
+  checkpoint: {
+    text: [
+      "Has CRIU write the processes of a container to files, from which `tsrunc restore` makes it again. The container " +
+        "is ended by that, unless --leave-running is given. Needs the program criu.",
+      exitOne,
+    ],
+    examples: [["tsrunc checkpoint --image-path /srv/images web", "and its end"]],
+  },
+  restore: {
+    text: [
+      "Makes a container of the files of a checkpoint, from the same bundle, with the processes going on where they " +
+        "were. In the foreground it behaves as `tsrunc run`.",
+      "The exit status is that of the program, or 128 and the number of the signal that has killed it; 0 with " +
+        "--detach; 1 when the container couldn't be restored.",
+    ],
+    examples: [["tsrunc restore --detach --bundle /srv/web --image-path /srv/images web", "go on"]],
+  },
   doctor: {
     text: [
       "Looks at the kernel, cgroups, namespaces, security modules and helper programs of this machine, by trying them " +

@@ -135,6 +135,7 @@ describe("completion", () => {
     expect(offered("list", "--format", "=", "j")).toEqual(["json"]);
     expect(offered("kill", "web1", "US")).toEqual(["USR1", "USR2"]);
     expect(offered("completion", "")).toEqual([...shells]);
+    expect(offered("seccomp", "")).toEqual(["explain", "trace"]);
     execFileSync("mkdir", ["-p", join(scratch, "dir1")]);
     writeFileSync(join(scratch, "file1"), "");
     expect(offered("create", "--bundle", "")).toEqual(["dir1"]);
