@@ -101,6 +101,7 @@ function picture() {
   });
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" width="${label + width + 130}" height="${height}" role="img">`,
+    "<title>Time of each operation beside crun and runc</title>",
     "<style>text{font-family:sans-serif;fill:#2d3748}.l{font-size:12px;text-anchor:end}.n{font-size:10px}.t{font-size:13px}</style>",
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="10" y="18" class="t">Milliseconds, less is better</text>`,
