@@ -108,10 +108,14 @@ const O_RDONLY = 0;
 const O_DIRECTORY = 0o200000;
 const O_NOFOLLOW = 0o400000;
 
-/** Opens a directory once, for CRIU to work by the descriptor: what its path names may change meanwhile. */
-export function openDirectory(path: string, flag: string): number {
+/**
+ * Opens a directory once, for CRIU to work by the descriptor: what its path names may change meanwhile. Images are not
+ * looked for behind a link; a directory for logs may be one (in containerd's bundles it is).
+ */
+export function openDirectory(path: string, flag: "--image-path" | "--work-path"): number {
+  const link = flag === "--image-path" ? O_NOFOLLOW : 0;
   try {
-    return host.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    return host.open(path, O_RDONLY | O_DIRECTORY | link, 0);
   } catch (error) {
     if (!isErrno(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) throw error;
     throw new UserError(`"${path}" is no directory`, { at: flag, code: "usage", cause: error, errno: error.errno });

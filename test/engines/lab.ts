@@ -87,7 +87,7 @@ export class EngineLab {
     if (name === "pause") {
       copyFileSync(compile("test/engines/pause.c"), join(root, "pause"));
     } else {
-      for (const directory of ["bin", "etc", "tmp", "proc", "sys", "dev"]) mkdirSync(join(root, directory));
+      for (const directory of ["bin", "etc", "tmp", "proc", "sys", "dev", "run"]) mkdirSync(join(root, directory));
       copyFileSync("/bin/busybox", join(root, "bin/busybox"));
       copyFileSync(compile("test/harness/probe.c"), join(root, "probe"));
       for (const applet of applets) symlinkSync("busybox", join(root, "bin", applet));
