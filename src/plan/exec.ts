@@ -33,10 +33,7 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
       : []),
     ...(hasNamespace(config, "user") ? [step(at, { op: "become_root" } as const)] : []),
     ...(request.keyring === "new" ? [step("", { op: "keyring", name: `_ses.${request.id}` } as const)] : []),
-    // only for labels, and for whether setgroups(2) is denied: taking a mount away makes the kernel wait for all CPUs
-    ...(process.apparmorProfile || process.selinuxLabel || !facts.privileged
-      ? [step("", { op: "own_proc" } as const)]
-      : []),
+    ...(needsProc(process, facts, before) ? [step("", { op: "own_proc" } as const)] : []),
     // a container without a mount namespace is in its root file system by chroot alone
     ...(hasNamespace(config, "mount") ? [] : [step("/root/path", { op: "chroot", hostPath: request.rootfs } as const)]),
     ...(process.terminal === true ? [planConsole(process, false)] : []),
@@ -46,4 +43,13 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
     ...after,
   ];
   return { cloneFlags: 0, slots, steps };
+}
+
+/**
+ * Whether init needs a procfs of its own: for labels, for whether setgroups(2) is denied, and to open what it has found
+ * (the terminal, /etc/passwd). Otherwise it has none, for taking a mount away makes the kernel wait for all CPUs.
+ */
+function needsProc(process: Process, { privileged }: HostFacts, steps: readonly Step[]): boolean {
+  const labelled = Boolean(process.apparmorProfile || process.selinuxLabel);
+  return labelled || !privileged || process.terminal === true || steps.some(({ op }) => op.op === "home");
 }

@@ -215,6 +215,15 @@ describeRuntimes("exec", ({ runtime, test, differs }) => {
 
   // ---- descriptors, terminals ----
 
+  test("HOME is that of the user, also when the environment has none", async ({ box }) => {
+    const { id } = await running(box);
+    const home = async (...flags: string[]): Promise<string | undefined> =>
+      (await ask(box, id, flags, "env")).env.find((entry) => entry.startsWith("HOME="));
+    expect(await home()).toBe("HOME=/root");
+    expect(await home("--user", "1000")).toBe("HOME=/home/user");
+    expect(await home("--env", "HOME=/given")).toBe("HOME=/given");
+  });
+
   test("--preserve-fds passes those, LISTEN_FDS with our pid come first", async ({ box }) => {
     const { id } = await running(box);
     for (const name of ["a", "b", "c"]) writeFileSync(box.path(name), name);
