@@ -24,6 +24,9 @@ const BB = "localhost/bb:1";
 /** A server on port 80, as a command in the image. */
 export const answering = "nc -ll -p 80 -e /bin/echo answer";
 
+/** A script that counts, in memory and in a file: a restored one goes on, a started one begins again at 1. */
+export const counting = "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.1; done";
+
 export class CommandLine {
   readonly client: Client;
   readonly #lab: EngineLab;
@@ -85,6 +88,17 @@ export class CommandLine {
       await sleep(50);
     }
     throw new Error(`${name} doesn't say "${word}"`);
+  }
+
+  /** Waits until the counting script has come so far; it must never be seen beginning again. */
+  async counted(name: string, least: number): Promise<void> {
+    for (let tries = 0; tries < 100; tries++) {
+      const { code, stdout } = await this.call(`exec ${name} cat /tmp/count`);
+      if (code === 0 && Number(stdout) >= least) return;
+      if (code === 0 && least > 5 && stdout !== "" && Number(stdout) < 5) throw new Error(`${name} began again`);
+      await sleep(50);
+    }
+    throw new Error(`${name} doesn't count to ${least}`);
   }
 
   async remove(...names: string[]): Promise<void> {

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, sleep } from "../harness/command.ts";
 import { chosenRuntimes } from "../harness/runtimes.ts";
-import { answering, CommandLine, everyday, thorough } from "./commandline.ts";
+import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
+import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
 import { EngineLab } from "./lab.ts";
 
@@ -14,7 +15,7 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
     const column = new Column("docker", runtime.name);
     const socket = lab.path("d.sock");
     const env = {
-      PATH: `${lab.path("bin")}:/usr/sbin:/usr/bin:/sbin:/bin`, // bin/runc is ours: BuildKit in the daemon calls that
+      PATH: `${lab.path("bin")}:${criu.directory ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin`, // bin/runc is ours: BuildKit in the daemon calls that
       HOME: lab.directory,
       DOCKER_HOST: `unix://${socket}`,
     };
@@ -27,6 +28,7 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
       runtimes: { tsrunc: { path: lab.runtime } },
       "default-runtime": "tsrunc",
       "live-restore": true,
+      experimental: true, // for checkpoints
       "data-root": lab.path("data"),
       "exec-root": lab.path("exec"),
       pidfile: lab.path("pid"),
@@ -151,6 +153,20 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
       expect(shown).toContain(`tsrunc ${version};`);
       expect(await cli.ok("info --format", "{{.DefaultRuntime}} {{json .Runtimes}}")).toContain(lab.runtime);
     });
+
+    if (criu.directory === undefined) column.absent("checkpoint", criu.reason);
+    else {
+      column.test("checkpoint", "a container is stopped with one, and goes on from there", async () => {
+        await cli.start("-d --name chk --security-opt seccomp=unconfined", "sh", "-c", counting);
+        await cli.counted("chk", 5);
+        await cli.ok("checkpoint create chk one");
+        await cli.until("chk", ".State.Status", "exited");
+        await cli.ok("start --checkpoint one chk");
+        await cli.counted("chk", 6);
+        expect(lab.commands()).toEqual(expect.arrayContaining(["checkpoint", "restore"]));
+        await cli.remove("chk");
+      });
+    }
 
     column.absent("userns", "userns-remap needs an account of its own on the machine; podman shows it");
     column.absent("pods", "Docker has none; --network container: and its like are under namespaces");

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually } from "../harness/command.ts";
 import { chosenRuntimes } from "../harness/runtimes.ts";
-import { answering, CommandLine, everyday, thorough } from "./commandline.ts";
+import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
+import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
 import { EngineLab } from "./lab.ts";
 
@@ -13,7 +14,7 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
     const lab = new EngineLab("podman", runtime);
     const column = new Column("podman", runtime.name);
     const env: Record<string, string> = {
-      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      PATH: `${criu.directory ?? ""}:${process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"}`,
       HOME: lab.directory,
       CONTAINERS_CONF: lab.path("containers.conf"),
       CONTAINERS_STORAGE_CONF: lab.path("storage.conf"),
@@ -183,6 +184,23 @@ tsrunc = ["${lab.runtime}"]
       expect(lab.commands().slice(before)).toEqual(expect.arrayContaining(["create", "start", "delete"]));
       expect(await cli.ok(`run --rm --network none ${flags} made:1`)).toBe("built\n");
     });
+
+    if (criu.directory === undefined) column.absent("checkpoint", criu.reason);
+    else {
+      column.test("checkpoint", "restored in place; exported, and imported under another name", async () => {
+        await cli.start("-d --name chk", "sh", "-c", counting);
+        await cli.counted("chk", 5);
+        await cli.ok("container checkpoint chk");
+        await cli.ok("container restore chk");
+        await cli.counted("chk", 6);
+        await cli.ok(`container checkpoint -e ${lab.path("chk.tar")} chk`);
+        await cli.remove("chk");
+        await cli.ok(`container restore -i ${lab.path("chk.tar")} -n chk2`);
+        await cli.counted("chk2", 7);
+        await cli.remove("chk2");
+        expect(lab.commands()).toEqual(expect.arrayContaining(["checkpoint", "restore"]));
+      });
+    }
 
     column.test("crash", "a killed conmon: the container can still be stopped and removed", async () => {
       await cli.start("-d --name cra", "sleep", "1000");
