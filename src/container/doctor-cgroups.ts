@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { type CgroupLayout, readLayout } from "../cgroup/layout.ts";
-import { errnoText, isErrno } from "../errors.ts";
+import { Errno, errnoText, isErrno } from "../errors.ts";
 import { type Check, isPrivileged, kernelText } from "./doctor.ts";
 import { abandon, startInit } from "./init.ts";
 
@@ -94,13 +94,12 @@ function birth({ mount, own }: { readonly mount: string; readonly own: string })
     return { area, name, status: "ok", detail: "init is born in its cgroup" };
   } catch (error) {
     if (!isErrno(error)) throw error;
-    return {
-      area,
-      name,
-      status: "missing",
-      detail: `${error.call}: ${errnoText(error.errno)}`,
-      fix: "use linux 5.7 or newer, from a cgroup that is ours",
-    };
+    const detail = `${error.call}: ${errnoText(error.errno)}`;
+    if (isErrno(error, Errno.EACCES, Errno.EPERM)) {
+      const fix = "start from a cgroup that is ours (systemd-run --user --scope -p Delegate=yes)";
+      return { area, name, status: "limited", detail: `not into the cgroup that we are in: ${detail}`, fix };
+    }
+    return { area, name, status: "missing", detail, fix: "use linux 5.7 or newer" };
   }
 }
 

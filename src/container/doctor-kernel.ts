@@ -61,22 +61,32 @@ function idmappedMounts(): Check {
   if (!isPrivileged()) {
     return { area, name, status: "limited", detail: "only root may make them", fix: "run doctor as root to try them" };
   }
-  let userns = -1;
+  let userns: number;
   try {
     userns = makeUserNamespace("0 100000 65536\n", "0 100000 65536\n", "");
+  } catch (error) {
+    const why = reason(error);
+    return { area, name, status: "limited", detail: why, fix: "they need user namespaces: see there" };
+  }
+  try {
     host.close(host.openTree("/", false, false, userns, false));
     return { area, name, status: "ok", detail: "the root file system can be idmapped" };
   } catch (error) {
-    if (!isErrno(error) && !(error instanceof UserError)) throw error;
-    const reason = error.errno === undefined ? error.message : errnoText(error.errno);
     return {
       area,
       name,
-      status: error.errno === Errno.EINVAL ? "limited" : "missing",
-      detail: `the root file system can't be idmapped: ${reason}`,
+      status: isErrno(error, Errno.ENOSYS) ? "missing" : "limited",
+      detail: `the root file system can't be idmapped: ${reason(error)}`,
       fix: "keep bundles on a file system that can (ext4, xfs, btrfs, tmpfs since 6.3), with linux 5.12 or newer",
     };
   } finally {
-    if (userns >= 0) host.close(userns);
+    host.close(userns);
   }
+}
+
+/** Anything but a refusal of the kernel is a mistake of ours. */
+function reason(error: unknown): string {
+  if (isErrno(error)) return errnoText(error.errno);
+  if (error instanceof UserError) return error.message;
+  throw error;
 }

@@ -10,45 +10,55 @@ import { namespaces } from "../spec/tables/namespaces.ts";
 import { type Check, isPrivileged, kernelText } from "./doctor.ts";
 import { abandon, startInit } from "./init.ts";
 
+const area = "namespaces";
+
 export function namespaceChecks(): readonly Check[] {
   const types = (Object.keys(namespaces) as NamespaceType[]).filter((type) => type !== "user");
-  const user = tryNamespace("user");
-  // without privileges nothing else can be made where user namespaces can't
-  return [userNamespace(user), ...types.map((type) => check(type, tryNamespace(type)))];
+  return [userNamespace(tryNamespace("user")), ...types.map((type) => check(type, tryNamespace(type))), procfs()];
 }
 
 function check(type: NamespaceType, errno: number): Check {
-  const area = "namespaces";
-  if (errno === 0)
-    return {
-      area,
-      name: type,
-      status: "ok",
-      detail: isPrivileged() ? "can be made" : "can be made in a user namespace",
-    };
-  const needed = type === "mount";
+  if (errno === 0) {
+    const detail = isPrivileged() || type === "user" ? "can be made" : "can be made in a user namespace";
+    return { area, name: type, status: "ok", detail };
+  }
+  return { area, name: type, status: "missing", needed: type === "mount", ...refusal(type, errno) };
+}
+
+function refusal(type: NamespaceType, errno: number): Required<Pick<Check, "detail" | "fix">> {
   const limit = `/proc/sys/user/max_${namespaces[type].file}_namespaces`;
-  if (errno === Errno.ENOSPC) {
-    return {
-      area,
-      name: type,
-      status: "missing",
-      detail: `none left: ${limit} is ${kernelText(limit) ?? "?"}`,
-      needed,
-      fix: `raise ${limit}`,
-    };
+  switch (errno) {
+    case Errno.ENOSPC:
+      return { detail: `none left: ${limit} is ${kernelText(limit) ?? "?"}`, fix: `raise ${limit}` };
+    case Errno.EINVAL:
+      return {
+        detail: "this kernel doesn't have it",
+        fix:
+          type === "time" ? "use linux 5.6 or newer, built with CONFIG_TIME_NS" : "use a kernel that is built with it",
+      };
+    default:
+      return { detail: `can't be made: ${errnoText(errno)}`, fix: refusedFix() };
   }
-  if (errno === Errno.EINVAL) {
-    const fix = type === "time" ? "use linux 5.6 or newer" : "use a kernel that is built with it";
-    return { area, name: type, status: "missing", detail: "this kernel doesn't have it", needed, fix };
-  }
+}
+
+/**
+ * A new procfs in a user namespace may not show what the one around it hides, so mounts on top of files of ours, as
+ * container engines make them, forbid it (mount_too_revealing in fs/namespace.c). Mounts on directories that are made
+ * for it don't count.
+ */
+function procfs(): Check {
+  const name = "proc in a user namespace";
+  const masks = (kernelText("/proc/self/mountinfo") ?? "")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith("/proc/") && !/^\/proc\/(sys\/fs\/binfmt_misc|fs\/nfsd)$/.test(point));
+  if (masks.length === 0) return { area, name, status: "ok", detail: "nothing of ours is hidden" };
   return {
     area,
-    name: type,
-    status: "missing",
-    detail: `can't be made: ${errnoText(errno)}`,
-    needed,
-    fix: refusedFix(),
+    name,
+    status: "limited",
+    detail: `can't be mounted: something is mounted on ${masks.slice(0, 3).join(", ")}${masks.length > 3 ? ", ..." : ""}`,
+    fix: "have the surrounding container show all of /proc (podman: --security-opt unmask=ALL)",
   };
 }
 
@@ -67,7 +77,7 @@ function userNamespace(errno: number): Check {
     }
     return found;
   }
-  return { ...found, needed, fix: found.fix === undefined || errno === Errno.EPERM ? refusedFix() : found.fix };
+  return { ...found, needed };
 }
 
 /** Which of the known switches is off. */

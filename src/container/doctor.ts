@@ -3,6 +3,7 @@
 
 import { host } from "#host";
 import { isErrno } from "../errors.ts";
+import { firstUserNamespace } from "./facts.ts";
 
 export interface Check {
   readonly area: "kernel" | "namespaces" | "cgroups" | "security" | "programs";
@@ -20,14 +21,18 @@ export interface Check {
 export interface Diagnosis {
   readonly kernel: string;
   readonly machine: string;
+  /** Effective uid */
   readonly user: number;
+  /** Whether we are in a user namespace of somebody's, where uid 0 may less than root */
+  readonly nested: boolean;
   readonly checks: readonly Check[];
 }
 
 /** Puts together what the checks of each area say. */
 export function diagnose(areas: readonly (() => readonly Check[])[]): Diagnosis {
   const [kernel, machine] = host.kernel();
-  return { kernel, machine, user: host.ids()[1], checks: areas.flatMap((area) => area()) };
+  const nested = host.stat("/proc/self/ns/user", true)?.[5] !== firstUserNamespace;
+  return { kernel, machine, user: host.ids()[1], nested, checks: areas.flatMap((area) => area()) };
 }
 
 /** Whether containers can be started at all. */

@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 import type { HostFacts } from "../plan/facts.ts";
 
 /** The inode of the first user namespace, the same on every Linux (include/linux/proc_ns.h). */
-const firstUserNamespace = 0xeffffffd;
+export const firstUserNamespace = 0xeffffffd;
 
 export function readFacts(): HostFacts {
   const first = host.stat("/proc/self/ns/user", true)?.[5] === firstUserNamespace;

@@ -90,35 +90,38 @@ describeRuntimes("doctor", ({ differs, runtime }) => {
     expect(checks.find(({ name }) => name === "user")?.needed ?? true).toBe(true);
   });
 
-  // a filter around us, as of a container engine: what it refuses is told as such
-  test("in a sandbox that refuses namespaces", async ({ box }) => {
-    const result = await run(
-      [
-        "setpriv",
-        "--bounding-set=-sys_admin",
-        "--inh-caps=-sys_admin",
-        "--reuid",
-        "12345",
-        "--regid",
-        "12345",
-        "--clear-groups",
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "sh",
-        "-c",
-        `echo 0 > /proc/sys/user/max_user_namespaces 2>/dev/null; exec "$@"`,
-        "sh",
-        ...runtime.argv,
-        "doctor",
-        "--json",
-      ],
-      { env: box.environment },
-    );
+  test("where user namespaces are used up, in one whose proc is masked: what is missing, and why", async ({ box }) => {
+    const script = `
+      mount --bind /dev/null /proc/keys || exit 99
+      echo 0 > /proc/sys/user/max_user_namespaces || exit 98
+      exec "$@"`;
+    const sandbox = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+    const result = await run([...sandbox, ...runtime.argv, "doctor", "--json"], { env: box.environment });
+    expect(result.stderr).toBe("");
     const { checks, healthy } = JSON.parse(result.stdout) as Diagnosis;
-    const user = checks.find(({ name }) => name === "user");
-    if (user?.status === "ok") return; // the limit can't be set from inside on this kernel
-    expect(user?.fix).toMatch(/max_user_namespaces/);
-    expect(healthy).toBe(true); // as root of the namespace it isn't needed
+    const found = (name: string): Check | undefined => checks.find((check) => check.name === name);
+    expect(found("user")).toMatchObject({
+      status: "missing",
+      needed: false, // as root of the namespace
+      detail: "none left: /proc/sys/user/max_user_namespaces is 0",
+      fix: "raise /proc/sys/user/max_user_namespaces",
+    });
+    expect(found("idmapped mounts")).toMatchObject({ status: "limited" });
+    expect(found("proc in a user namespace")).toMatchObject({
+      status: "limited",
+      detail: expect.stringContaining("/proc/keys"),
+    });
+    expect([healthy, result.code]).toEqual([true, 0]);
+    const text = await run([...sandbox, ...runtime.argv, "doctor"], { env: box.environment });
+    expect(text.stdout).toMatch(/^linux \S+ on \S+, as root of a user namespace\n/);
+  });
+
+  test("where no mount namespace can be made: status 1", async ({ box }) => {
+    const script = 'echo 0 > /proc/sys/user/max_mnt_namespaces || exit 98; exec "$@"';
+    const sandbox = ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"];
+    const { code, stdout } = await run([...sandbox, ...runtime.argv, "doctor"], { env: box.environment });
+    expect(stdout).toMatch(/missing +mount +none left: \/proc\/sys\/user\/max_mnt_namespaces is 0\n +-> raise /);
+    expect(stdout).toMatch(/\ncontainers can't be started here\n$/);
+    expect(code).toBe(1);
   });
 });

@@ -1,6 +1,7 @@
 /** The suites by name: which guest, which cases. */
 import type { Suite } from "./cases.ts";
 import { deviceCases } from "./devices.ts";
+import { doctorCases } from "./doctor.ts";
 import { fullCases } from "./full.ts";
 import { legacyCases } from "./legacy.ts";
 import { limitCases } from "./limits.ts";
@@ -8,7 +9,7 @@ import { systemdCases } from "./systemd.ts";
 import { unifiedCases } from "./unified.ts";
 
 export const suites = {
-  "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...deviceCases] },
+  "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...deviceCases, ...doctorCases] },
   systemd: { guest: ["--systemd"], cases: systemdCases },
   "systemd on v1": { guest: ["--v1"], cases: legacyCases },
   "all controllers": { guest: ["--full"], cases: fullCases },

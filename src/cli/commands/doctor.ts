@@ -19,12 +19,12 @@ export function run({ command }: Context): number {
 }
 
 function asText(diagnosis: Diagnosis): string {
-  const { kernel, machine, user, checks } = diagnosis;
+  const { kernel, machine, user, nested, checks } = diagnosis;
   const width = Math.max(...checks.map(({ name }) => name.length));
   const areas = [...new Set(checks.map(({ area }) => area))];
   const verdict = isHealthy(diagnosis) ? "containers can be started here" : "containers can't be started here";
   return [
-    `linux ${kernel} on ${machine}, as ${user === 0 ? "root" : `user ${user}`}`,
+    `linux ${kernel} on ${machine}, as ${user === 0 ? "root" : `user ${user}`}${nested ? " of a user namespace" : ""}`,
     ...areas.flatMap((area) => ["", area, ...checks.filter((check) => check.area === area).flatMap(line)]),
     "",
     verdict,
