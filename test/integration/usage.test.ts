@@ -141,3 +141,60 @@ describeRuntimes("usage", ({ test, differs, runtime }) => {
     expect((await box.ok(["create", "--bundle", "/nosuch", "-help", "x"])).stdout).toBe(stdout);
   });
 });
+
+interface WrongState {
+  readonly state: "created" | "running" | "paused" | "stopped";
+  readonly args: readonly [command: string, ...rest: string[]];
+  readonly says: RegExp;
+  readonly code?: number;
+}
+
+/** What can't be done in a state, in the words that engines know. The id goes after the command. */
+const wrongStates: readonly WrongState[] = [
+  { state: "running", args: ["start"], says: /cannot start an already running container/ },
+  { state: "stopped", args: ["start"], says: /cannot start a container that has stopped/ },
+  { state: "running", args: ["delete"], says: /cannot delete container \S+ that is not stopped: running/ },
+  { state: "paused", args: ["delete"], says: /cannot delete container \S+ that is not stopped: paused/ },
+  { state: "stopped", args: ["kill", "TERM"], says: /container not running/ },
+  { state: "stopped", args: ["pause"], says: /container not running/ },
+  { state: "running", args: ["resume"], says: /container not paused/ },
+  { state: "stopped", args: ["resume"], says: /container not paused/ },
+  { state: "stopped", args: ["exec", "true"], says: /cannot exec in a stopped container/, code: 255 },
+  {
+    state: "paused",
+    args: ["exec", "true"],
+    says: /cannot exec in a paused container \(use --ignore-paused to override\)/,
+    code: 255,
+  },
+  { state: "stopped", args: ["events"], says: /container with id \S+ is not running/ },
+  { state: "stopped", args: ["update", "--pids-limit=5"], says: /container not running/ },
+  { state: "created", args: ["create"], says: /container with given ID already exists/ },
+  { state: "stopped", args: ["run"], says: /container with given ID already exists/ },
+];
+
+describeRuntimes("wrong state", ({ differs, runtime }) => {
+  for (const { state, args, says, code = 1 } of wrongStates) {
+    const [command, ...rest] = args;
+    const name = `${command} ${rest.join(" ")}`.trim();
+    differs({ crun })(`${name} of a ${state} container`, async ({ box }) => {
+      const container = await box.create(["/bin/sleep", "1000"]);
+      if (state === "running" || state === "paused") await container.start();
+      if (state === "paused") await box.ok(["pause", container.id]);
+      if (state === "stopped") {
+        await container.kill("KILL");
+        await container.until("stopped");
+      }
+      const flags = rest.filter((word) => word.startsWith("-"));
+      const words = rest.filter((word) => !word.startsWith("-"));
+      const bundle = command === "create" || command === "run" ? ["--bundle", container.bundle] : [];
+      const log = ["--log", box.path("log"), "--log-format", "json"];
+      const stderr = await box.fails([...log, command, ...bundle, ...flags, container.id, ...words], { code });
+      expect(stderr).toMatch(says);
+      expect(await container.status()).toBe(state);
+      if (!runtime.ours) return;
+      const record = JSON.parse(readFileSync(box.path("log"), "utf8")) as Record<string, unknown>;
+      expect(record).toMatchObject({ level: "error", msg: stderr.trimEnd() });
+      expect(String(record["code"])).toMatch(/^(state|exists)$/);
+    });
+  }
+});
