@@ -49,6 +49,19 @@ static int first_terminal(void)
 	return -1;
 }
 
+int host_copyWindowSize(struct host_call *call)
+{
+	struct winsize size;
+	int master, screen = first_terminal();
+
+	if (arg_fd(call, 0, "master", &master) < 0)
+		return -1;
+	if (screen >= 0 && ioctl(screen, TIOCGWINSZ, &size) == 0 && size.ws_row != 0 && size.ws_col != 0 &&
+	    ioctl(master, TIOCSWINSZ, &size) < 0)
+		return host_fail(call, errno, "ioctl TIOCSWINSZ", "terminal");
+	return 0;
+}
+
 int relay_begin(struct relay *relay, int master)
 {
 	int flags = fcntl(master, F_GETFL), screen = first_terminal();

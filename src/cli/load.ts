@@ -15,7 +15,12 @@ export async function loadForCreate(
   checkId(idArgument(context));
   const bundle = loadBundle(bundlePath(context), context.facts);
   if (context.cgroupManager === "systemd") await loadSystemd();
-  return { bundle, tools: await toolsFor(bundle) };
+  return { bundle, tools: { ...(await toolsFor(bundle)), notify: await notifierIfWanted() } };
+}
+
+/** The proxy of service notification, when our caller has a socket for that. */
+export async function notifierIfWanted(): Promise<typeof import("../container/notify.ts") | undefined> {
+  return host.env("NOTIFY_SOCKET") ? await import("../container/notify.ts") : undefined;
 }
 
 export function bundlePath(context: Context): string {

@@ -30,7 +30,7 @@ import { closeSlots, openSlots } from "./slots.ts";
 import { type AfterStart, forget, type Intent, type Store, writeConfig, writeIntent, writeState } from "./store.ts";
 
 /** What one try works with. */
-export interface AttemptParts extends Pick<CreateTools, "extras"> {
+export interface AttemptParts extends Pick<CreateTools, "extras" | "notify"> {
   readonly store: Store;
   readonly bundle: Bundle;
   readonly plan: Plan;
@@ -49,6 +49,7 @@ export class Attempt {
   private hooksBegun = false;
   private master = -1;
   private seccompReport = -1;
+  private notify = -1;
   private intent: Intent;
 
   private readonly parts: AttemptParts;
@@ -69,6 +70,7 @@ export class Attempt {
     const { plan, bundle, store, lock } = this.parts;
     refuseForeign(this.intent.cgroup);
     writeIntent(store, this.intent);
+    this.notify = this.parts.notify?.prepare(store, this.intent.id) ?? -1;
     // systemd makes a cgroup only for a process that is there: at init's first stop
     if (this.intent.cgroup.driver !== "systemd") {
       this.limitCgroup(measure("make cgroups", () => createCgroup(this.intent.cgroup)));
@@ -80,13 +82,14 @@ export class Attempt {
       commit: () => this.atCommit(),
       descriptor: (_op, fd) => {
         this.master = fd;
+        if (this.parts.options.consoleSocket === undefined) host.copyWindowSize(fd);
       },
       tree: (step) => this.openTree(step),
       listener: (number) => this.atListener(number),
     });
     this.idmaps?.close();
-    const { intent, master, seccompReport } = this;
-    return { store, intent, config: bundle.config, plan, init, lock, master, seccompReport };
+    const { intent, master, seccompReport, notify } = this;
+    return { store, intent, config: bundle.config, plan, init, lock, master, seccompReport, notify };
   }
 
   private limitCgroup(cgroup: CgroupRecord): void {
@@ -214,6 +217,7 @@ export class Attempt {
     const steps: (() => void)[] = [
       () => this.init !== undefined && abandon(this.init),
       () => this.master >= 0 && host.close(this.master),
+      () => this.notify >= 0 && host.close(this.notify),
       () => {
         if (!this.cgroupBegun) return;
         killAll(intent.cgroup, 9);

@@ -58,11 +58,15 @@ export interface Created {
   readonly master: number;
   /** What the seccomp profile would have denied (host.listenerReport), with `traceSeccomp`; else -1 */
   readonly seccompReport: number;
+  /** The socket of a program that tells when it is ready; -1 for none */
+  readonly notify: number;
 }
 
 /** Code that only some configs need, loaded by the command line before anything is done. */
 export type CreateTools = Pick<CreateRequest, "seccomp"> & {
   readonly extras: typeof import("./extras.ts") | undefined;
+  /** When our caller wants to know that the program is ready (NOTIFY_SOCKET) */
+  readonly notify?: typeof import("./notify.ts") | undefined;
 };
 
 /** The create command. */
@@ -70,6 +74,8 @@ export function create(store: Store, id: string, bundle: Bundle, options: Create
   const created = setUp(store, id, bundle, options, tools, "later", true);
   release(created.init);
   host.close(created.lock);
+  // `start` makes it anew
+  if (created.notify >= 0) host.close(created.notify);
 }
 
 /**
@@ -79,13 +85,14 @@ export function create(store: Store, id: string, bundle: Bundle, options: Create
 export function setUp(
   store: Store,
   id: string,
-  bundle: Bundle,
+  given: Bundle,
   options: CreateOptions,
   tools: CreateTools,
   start: CreateRequest["start"],
   detach: boolean,
 ): Created {
   checkId(id);
+  const bundle = tools.notify?.withNotifySocket(given, store, id) ?? given;
   checkTerminal(bundle.config, options, detach);
   tools.extras?.checkLabels(bundle.config.process, bundle.config.linux);
   const preserved = inheritedDescriptors(options.preserveFds);
@@ -99,8 +106,9 @@ export function setUp(
   prepareStore(store);
   host.catchSignals();
   const lock = claim(store, id);
-  const { extras } = tools;
-  const attempt = new Attempt(id, cgroup, { store, bundle, plan, facts, options, lock, start, extras, resctrl });
+  const { extras, notify } = tools;
+  const parts = { store, bundle, plan, facts, options, lock, start, extras, notify, resctrl };
+  const attempt = new Attempt(id, cgroup, parts);
   try {
     return attempt.run();
   } catch (error) {

@@ -125,6 +125,7 @@ function join(joining: Joining): number {
       },
       descriptor: (_op, fd) => {
         master = fd;
+        if (options.consoleSocket === undefined) host.copyWindowSize(fd);
       },
       listener: (number) => {
         const listener = takeListener(joined, number);

@@ -11,8 +11,9 @@ import { measure } from "../trace.ts";
 import { destroy, killInit } from "./delete.ts";
 import { afterStartFailure } from "./failure.ts";
 import { runHooks } from "./hooks.ts";
+import { interrupted } from "./init.ts";
 import { statusFifo } from "./slots.ts";
-import { startFifo, statusOf } from "./status.ts";
+import { openInit, startFifo, statusOf } from "./status.ts";
 import { load, lock, type Store, type StoredContainer } from "./store.ts";
 
 const O_RDONLY = 0;
@@ -20,17 +21,37 @@ const O_WRONLY = 1;
 const O_NONBLOCK = 0o4000;
 const O_NOFOLLOW = 0o400000;
 
-/** The start command. `readConfig` gives the container's configuration, for its poststart hooks. */
-export function start(store: Store, id: string, readConfig: (id: string) => Config): void {
+/**
+ * The start command. `readConfig` gives the container's configuration, for its poststart hooks; with `notify` the command
+ * lasts until the program has said that it is ready.
+ */
+export function start(
+  store: Store,
+  id: string,
+  readConfig: (id: string) => Config,
+  notify?: typeof import("./notify.ts"),
+): void {
+  host.catchSignals();
   const lockFd = lock(store, id);
+  let socket: number | undefined;
+  let container: StoredContainer;
   try {
-    const container = load(store, id);
+    container = load(store, id);
     checkStartable(store, container);
+    socket = notify?.listen(store, id);
     measure("wait for the program", () => openGate(store, container));
     runPoststart(store, container, readConfig(id));
   } finally {
     host.close(lockFd);
   }
+  if (socket !== undefined) awaitReady(container, socket, notify);
+}
+
+/** Without the lock: it may take long, and may be ended by others. */
+function awaitReady(container: StoredContainer, socket: number, notify?: typeof import("./notify.ts")): void {
+  const pidfd = openInit(container);
+  notify?.awaitReady(socket, pidfd, container.pid);
+  if (pidfd !== undefined) host.close(pidfd);
 }
 
 function checkStartable(store: Store, container: StoredContainer): void {
@@ -58,12 +79,21 @@ function openGate(store: Store, container: StoredContainer): void {
       host.close(gate);
     }
     // an end of file means: executing, or dead
-    host.poll([status], -1);
+    awaitEnd(status);
     const words = host.readFd(status, 65536);
     if (words !== "") throw afterStartFailure(container.afterStart, words);
   } finally {
     host.close(status);
     removeGate(store, container.id);
+  }
+}
+
+/** A signal to us ends the waiting, not the container: its hooks go on. */
+function awaitEnd(status: number): void {
+  try {
+    host.poll([status], -1);
+  } catch (error) {
+    throw isErrno(error, Errno.EINTR) ? interrupted() : error;
   }
 }
 

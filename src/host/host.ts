@@ -193,6 +193,8 @@ export interface Host {
   ): readonly [status: number, stdout: string, stderr: string];
   /** PR_SET_CHILD_SUBREAPER. */
   becomeSubreaper(): void;
+  /** Gives a terminal's master the size of ours, if we have one: before the program runs, as it may ask at once. */
+  copyWindowSize(master: number): void;
   /**
    * Stands in front of a running container or exec in the foreground: forwards signals (not SIGCHLD, SIGURG, SIGPIPE),
    * with a terminal (master >= 0) copies bytes both ways in raw mode and follows window sizes, reaps all children,
