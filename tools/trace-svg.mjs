@@ -87,6 +87,7 @@ const marks = Array.from({ length: Math.floor(whole / step) + 1 }, (_, index) =>
 );
 
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>a trace of ${escaped(runtime[0]?.name ?? "tsrunc")}</title>
 <style>text { fill: #1a1a1a } .small { font-size: 10px; fill: #666 }</style>
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="6" y="13" class="small">ms</text>
