@@ -2,7 +2,7 @@
 // restore can say what it is next time. Afterwards the container is gone, unless it is to go on.
 
 import { host } from "#host";
-import { isFrozen } from "../cgroup/manager.ts";
+import { isFrozen, setFrozen } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
@@ -50,7 +50,13 @@ export function checkpoint(store: Store, id: string, config: Config, options: Ch
     const container = load(store, id);
     checkStatus(store, container);
     host.catchSignals();
-    dump(container, config, options);
+    const paused = isFrozen(container.cgroup);
+    try {
+      dump(container, config, options);
+    } finally {
+      // CRIU freezes the cgroup; one that was killed meanwhile has not thawed it
+      if (!paused && isFrozen(container.cgroup)) setFrozen(container.cgroup, false);
+    }
     if (options.leaveRunning || options.preDump) return;
     awaitEnd(container);
     destroy(store, container, () => config);

@@ -2,17 +2,18 @@
 // then made like the container's own process. No lock is held, no state is written: probes call this all the time.
 
 import { host } from "#host";
-import { DriverNeeded, systemdDriver } from "../cgroup/driver.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { UserError } from "../errors.ts";
 import { compileExec } from "../plan/exec.ts";
 import type { CreateRequest } from "../plan/facts.ts";
 import { SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Config, Process, Seccomp } from "../spec/config.ts";
-import { dissolveOwnCgroup, killOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
+import { dissolveOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
+import { abandonUnlessFrozen, awaitEnd, unlessInitDied } from "./exec-end.ts";
+import { enterByDriver, startJoined } from "./exec-start.ts";
 import { readFacts } from "./facts.ts";
-import { abandon, awaitProgram, converse, type Init, release, startInit } from "./init.ts";
+import { awaitProgram, converse, release } from "./init.ts";
 import { sendListener, takeListener } from "./listener.ts";
 import { writePidFile } from "./pid-file.ts";
 import { inheritedDescriptors } from "./preserve.ts";
@@ -37,9 +38,6 @@ export interface ExecOptions {
   /** What becomes the program's 0, 1 and 2 where it has no terminal; by default ours */
   readonly stdio?: readonly [number, number, number];
 }
-
-/** What the exec command exits with when its time is over, as timeout(1) does. */
-export const timedOut = 124;
 
 /** The exec command. Returns the exit status of the process, 0 when detached. */
 export function exec(
@@ -104,7 +102,8 @@ interface Joining {
 function join(joining: Joining): number {
   const { container, plan, process, options } = joining;
   let master = -1;
-  const [joined, place] = startJoined(joining);
+  const stdio = process.terminal === true ? ([-1, -1, -1] as const) : (options.stdio ?? ([0, 1, 2] as const));
+  const [joined, place] = startJoined({ ...joining, stdio, movable: options.subCgroups.length === 0 });
   try {
     converse(joined, plan, container.cgroup, {
       sync: (point) => {
@@ -139,7 +138,7 @@ function join(joining: Joining): number {
     const failure = awaitProgram(joined, plan);
     if (failure !== undefined) throw failure;
     writePidFile(options.pidFile, joined.pid);
-    return options.detach ? 0 : wait(joined, master, joining);
+    return options.detach ? 0 : awaitEnd(joined, master, options.timeoutMs, joining.own);
   } catch (error) {
     abandonUnlessFrozen(joined);
     throw error;
@@ -191,114 +190,4 @@ function checkJoinable(store: Store, container: StoredContainer, ignorePaused: b
 
 function stopped(): UserError {
   return new UserError("cannot exec in a stopped container", { code: "state" });
-}
-
-/**
- * Starts the joining process in the container's cgroup; or on v2, where a cgroup with children takes no process (EBUSY),
- * in the one that its init has moved to. An ordinary user may not go from a login's cgroup to a container's (EACCES): then
- * it starts "outside", and systemd has to move it.
- */
-function startJoined({
-  container,
-  init,
-  plan,
-  process,
-  options,
-  cgroup,
-}: Joining): readonly [Init, "inside" | "outside"] {
-  const slots = openSlots(plan, init);
-  const stdio = process.terminal === true ? ([-1, -1, -1] as const) : (options.stdio ?? ([0, 1, 2] as const));
-  try {
-    return [startInit(plan, slots, stdio, cgroup), "inside"];
-  } catch (error) {
-    // who names a sub-cgroup wants that one or none
-    const movable = options.subCgroups.length === 0;
-    if (movable && cgroup.driver === "systemd" && isErrno(error, Errno.EACCES, Errno.EPERM)) {
-      if (systemdDriver() === undefined) throw new DriverNeeded();
-      return [startInit(plan, slots, stdio, { driver: "none" }), "outside"];
-    }
-    if (!movable || !isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
-    return [startInit(plan, slots, stdio, cgroupOfInit(container)), "inside"];
-  } finally {
-    plan.slots.forEach(({ kind }, index) => {
-      if (kind === "cgroup") host.close(slots[index] ?? -1);
-    });
-  }
-}
-
-function enterByDriver({ cgroup }: StoredContainer, pid: number): void {
-  if (cgroup.driver === "systemd") systemdDriver()?.attachToScope(cgroup, pid);
-}
-
-function openSlots(plan: Plan, init: number): readonly number[] {
-  return plan.slots.map((slot) => {
-    if (slot.kind === "preserved") return slot.fd;
-    return slot.kind === "cgroup" ? host.open(`${slot.path}/tasks`, O_WRONLY, 0) : init;
-  });
-}
-
-const O_WRONLY = 1;
-
-/** Where init is now in the v2 hierarchy. */
-function cgroupOfInit({ cgroup, pid }: StoredContainer): CgroupRecord {
-  if (cgroup.driver === "none") return cgroup;
-  const own = /^0::(.*)$/m.exec(host.readText(`/proc/${pid}/cgroup`, 1 << 16))?.[1] ?? "/";
-  const directories = cgroup.directories.map((directory) =>
-    directory.controllers.length === 0 && directory.name !== "systemd"
-      ? { ...directory, path: `${directory.mount}${own}` }
-      : directory,
-  );
-  return { ...cgroup, directories };
-}
-
-function wait(joined: Init, master: number, { own, options: { timeoutMs } }: Joining): number {
-  const [status] = host.supervise(joined.pid, joined.pidfd, master, timeoutMs, -1);
-  if (status >= 0) return status;
-  host.signalPid(joined.pidfd, SIGKILL);
-  if (own !== undefined) killOwnCgroup(own);
-  const ended = endsSoon(joined.pidfd);
-  if (ended) host.reap(joined.pidfd, true);
-  const rest = ended ? "" : "; it ends when the container is resumed";
-  host.writeFd(2, `tsrunc exec: the process was killed after ${sayDuration(timeoutMs)} (--timeout)${rest}\n`);
-  return timedOut;
-}
-
-function sayDuration(milliseconds: number): string {
-  return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`;
-}
-
-const SIGKILL = 9;
-
-/** A killed process of a paused container (cgroup v1) stays until it is resumed: nobody waits for that here. */
-function abandonUnlessFrozen(joined: Init): void {
-  if (joined.pidfd < 0) return;
-  try {
-    host.signalPid(joined.pidfd, SIGKILL);
-  } catch (error) {
-    if (!isErrno(error, Errno.ESRCH)) throw error;
-  }
-  if (endsSoon(joined.pidfd)) abandon(joined);
-}
-
-function endsSoon(pidfd: number): boolean {
-  const deadline = host.monotonic() + 2e9;
-  // a signal to us (it is what ends most waits for a paused container) is no reason to leave a process behind
-  while (host.monotonic() < deadline) {
-    try {
-      return host.poll([pidfd], 2000).length > 0;
-    } catch (error) {
-      if (!isErrno(error, Errno.EINTR)) throw error;
-    }
-  }
-  return false;
-}
-
-/**
- * When init dies it takes the joining process with it, at whatever step: that is what has happened, not that step's error.
- * The kernel kills the others of the pid namespace before init itself counts as dead, so a moment is waited.
- */
-function unlessInitDied(error: unknown, init: number): unknown {
-  const explained = isErrno(error, Errno.EINTR) || (error instanceof UserError && error.code !== "init");
-  if (explained || host.poll([init], 200).length === 0) return error;
-  return new UserError("container not running", { code: "state", cause: error });
 }

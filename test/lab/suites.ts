@@ -2,6 +2,7 @@
 import type { Suite } from "./cases.ts";
 import { deviceCases } from "./devices.ts";
 import { doctorCases } from "./doctor.ts";
+import { execCases } from "./exec.ts";
 import { fullCases } from "./full.ts";
 import { legacyCases } from "./legacy.ts";
 import { limitCases } from "./limits.ts";
@@ -9,7 +10,7 @@ import { systemdCases } from "./systemd.ts";
 import { unifiedCases } from "./unified.ts";
 
 export const suites = {
-  "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...deviceCases, ...doctorCases] },
+  "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...execCases, ...deviceCases, ...doctorCases] },
   systemd: { guest: ["--systemd"], cases: systemdCases },
   "systemd on v1": { guest: ["--v1"], cases: legacyCases },
   "all controllers": { guest: ["--full"], cases: fullCases },
