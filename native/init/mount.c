@@ -96,19 +96,30 @@ static void remember(int *fd, int mount)
 	*fd = fcntl(mount, F_DUPFD_CLOEXEC, 3);
 }
 
-/* Attaches onto a path of the container that has been resolved. A mount on the root itself becomes the root. */
+/* The kernel's EINVAL for it says nothing. */
+static int check_kinds(int mount, int target, const char *path, struct failure *why)
+{
+	struct stat from, onto;
+
+	if (fstat(mount, &from) < 0 || fstat(target, &onto) < 0)
+		return FAIL(why, errno, "fstat", "\"", path, "\"");
+	if (S_ISDIR(from.st_mode) != S_ISDIR(onto.st_mode))
+		return FAIL(why, ENOTDIR, "move_mount", "\"", path,
+			    S_ISDIR(onto.st_mode) ? "\" is a directory" : "\" is a file");
+	return 0;
+}
+
+/* Attaches onto a path of the container that has been resolved. */
 static int attach_in_root(struct init *in, int mount, int target, const struct attributes *attr,
 			  const struct plan_u32s *propagation, struct failure *why)
 {
 	char path[4096];
 
-	if (check_destination(in, mount, target, path, why) < 0)
+	if (check_destination(in, mount, target, path, why) < 0 || check_kinds(mount, target, path, why) < 0)
 		return -1;
 	if (attach(in, mount, target, attr, propagation, why) < 0)
 		return why->detail[0] != 0 ? -1 : FAIL(why, why->err, why->call, "on \"", path, "\"");
-	if (path[0] == 0 || strcmp(path, "/") == 0)
-		remember(&in->root, mount);
-	else if (strcmp(path, "/proc") == 0)
+	if (strcmp(path, "/proc") == 0)
 		remember(&in->mounted_proc, mount);
 	else if (strcmp(path, "/sys") == 0)
 		remember(&in->mounted_sys, mount);

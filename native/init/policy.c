@@ -58,6 +58,9 @@ int check_destination(struct init *in, int source, int target, char path[4096], 
 		return FAIL(why, ENXIO, "plan", "mounts need own_proc before them");
 	if (path_in_root(in, target, path) < 0)
 		return FAIL(why, errno, "readlinkat", "the destination left the root file system");
+	/* by a link of the image: what was mounted so far would lie below */
+	if (path[0] == 0 || strcmp(path, "/") == 0)
+		return FAIL(why, EINVAL, "mount", "the destination is \"/\": a mount there would hide the root file system");
 	if (strcmp(path, "/proc") == 0 && !on_proc(source))
 		return FAIL(why, EINVAL, "mount", "\"", path, "\" cannot be mounted because it is not of type proc");
 	if (strncmp(path, "/proc/", 6) == 0 && is_replaceable(path + 6))

@@ -33,6 +33,7 @@ type ReadConfig = (id: string) => Config | undefined;
 /** The delete command. */
 export function remove(store: Store, id: string, force: boolean, readConfig: ReadConfig): void {
   checkId(id);
+  host.catchSignals();
   if (force) removeForced(store, id, readConfig);
   else removeStopped(store, id, readConfig);
 }

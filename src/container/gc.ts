@@ -1,6 +1,6 @@
 // gc: what no command will use again. Three kinds of left-overs can be told from containers in use:
 //
-//   .ID.PID              the grave of a delete that was interrupted
+//   ~ID~PID              the grave of a delete that was interrupted
 //   no state.json        a create that died half way: nobody holds its lock, and its init is gone
 //   another boot's id    the machine was started anew since: nothing of it runs, its cgroups are gone
 //
@@ -106,7 +106,7 @@ function secondLook(store: Store, ids: readonly string[], options: GcOptions): v
 function buryGraves(store: Store, options: GcOptions): void {
   if (host.stat(store.root, true) === undefined) return;
   for (const name of host.listDir(store.root)) {
-    const [, pid] = /^\.[A-Za-z0-9_+.-]+\.([0-9]+)$/.exec(name) ?? [];
+    const [, pid] = /^~[A-Za-z0-9_+.-]+~([0-9]+)$/.exec(name) ?? [];
     if (pid === undefined || host.stat(`${store.root}/${name}`, false)?.[0] !== "directory") continue;
     // removing it at the same time as a delete that still runs does no harm: both want it gone
     if (host.stat(`/proc/${pid}`, true) !== undefined && isLocked(`${store.root}/${name}`)) continue;

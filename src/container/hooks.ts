@@ -24,13 +24,17 @@ export function runHooks(config: Config, stage: RuntimeStage, container: Intent)
   for (let index = 0; index < count; index++) runHook(config, stage, index, container);
 }
 
-/** Runs all poststop hooks; a failing one is a warning and the others still run (runtime.md#lifecycle). */
+/**
+ * Runs all poststop hooks; a failing one is a warning and the others still run (runtime.md#lifecycle). A signal that asks
+ * us to end ends them.
+ */
 export function runPoststop(config: Config, container: Intent): void {
   const count = config.hooks?.poststop?.length ?? 0;
   for (let index = 0; index < count; index++) {
     try {
       runHook(config, "poststop", index, container);
     } catch (error) {
+      if (error instanceof UserError && error.code === "interrupted") throw error;
       log.warn(error instanceof Error ? error.message : String(error));
     }
   }

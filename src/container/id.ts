@@ -2,7 +2,7 @@
 
 import { UserError } from "../errors.ts";
 
-/** Room for what is built from an id: file names, the keyring "_ses.ID", ".ID.PID" while it is deleted. */
+/** Room for what is built from an id: file names, the keyring "_ses.ID", "~ID~PID" while it is deleted. */
 const maxLength = 240;
 
 /** The id itself; UserError when it can't be one. */

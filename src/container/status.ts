@@ -32,7 +32,25 @@ export function statusOf(store: Store, container: StoredContainer): Status {
   if (container.phase === "creating") return "creating";
   if (!isAlive(container)) return "stopped";
   if (isFrozen(container.cgroup)) return "paused";
-  return host.stat(startFifo(store, container.id), false) === undefined ? "running" : "created";
+  return waitsForStart(startFifo(store, container.id)) ? "created" : "running";
+}
+
+const O_WRONLY = 1;
+const O_NONBLOCK = 0o4000;
+const O_NOFOLLOW = 0o400000;
+
+/**
+ * Whether the live init still waits at its fifo. It's not enough that the fifo is there: a `start` that was killed leaves
+ * it behind, though the program runs. One that can't be opened for another reason is `start`'s to complain about.
+ */
+function waitsForStart(fifo: string): boolean {
+  try {
+    host.close(host.open(fifo, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0));
+    return true;
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    return error.errno !== Errno.ENOENT && error.errno !== Errno.ENXIO;
+  }
 }
 
 /**

@@ -10,6 +10,7 @@
 import { host } from "#host";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno, UserError } from "../errors.ts";
+import { lockHolder, signalHolder } from "./holder.ts";
 import { checkId } from "./id.ts";
 import type { ResctrlRecord } from "./resctrl.ts";
 
@@ -103,13 +104,43 @@ export function lock(store: Store, id: string, timeoutMs = 10_000): number {
   }
 }
 
-/** The same for delete --force: what stands in the lock's place and is no file goes. */
+/**
+ * The same for delete --force: what stands in the lock's place and is no file goes. So does, in the end, the command that
+ * holds it: one that hangs in a hook, or is stopped, would make the container immortal.
+ */
 export function lockDamaged(store: Store, id: string): number {
   const path = `${directoryOf(store, checkId(id))}/lock`;
   const kind = host.stat(path, false)?.[0];
   if (kind === "directory") host.removeTree(path);
   else if (kind !== undefined && kind !== "file") host.removeFile(path);
+  for (const signals of [[SIGTERM, SIGCONT], [SIGKILL]]) {
+    try {
+      return lock(store, id, 3000);
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== "timeout") throw error;
+    }
+    endHolder(path, signals);
+  }
   return lock(store, id);
+}
+
+const SIGKILL = 9;
+const SIGTERM = 15;
+const SIGCONT = 18;
+
+function endHolder(path: string, signals: readonly number[]): void {
+  let fd: number;
+  try {
+    fd = host.open(path, O_RDWR | O_NOFOLLOW, 0);
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT, Errno.ENOTDIR)) return;
+    throw error;
+  }
+  try {
+    signalHolder(fd, signals);
+  } finally {
+    host.close(fd);
+  }
 }
 
 const O_RDWR = 2;
@@ -119,18 +150,23 @@ const O_NOFOLLOW = 0o400000;
 function lockDirectory(directory: string, timeoutMs = 10_000): number {
   for (;;) {
     const fd = host.open(`${directory}/lock`, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
-    if (!host.lock(fd, timeoutMs)) {
-      host.close(fd);
-      throw new UserError(`another command holds the lock of ${directory} for more than ${timeoutMs / 1000}s`, {
-        code: "timeout",
-        hint: "look for a hanging hook, or use delete --force",
-      });
-    }
+    if (!host.lock(fd, timeoutMs)) throw heldTooLong(directory, fd, timeoutMs);
     // the directory may have been deleted and made anew while we waited
     const now = host.stat(`${directory}/lock`, false);
     if (now !== undefined && now[5] === host.statFd(fd)[5]) return fd;
     host.close(fd);
   }
+}
+
+/** Closes the descriptor. */
+function heldTooLong(directory: string, fd: number, timeoutMs: number): UserError {
+  // gc asks without waiting, and doesn't care who it is
+  const holder = timeoutMs > 0 ? lockHolder(fd) : undefined;
+  host.close(fd);
+  return new UserError(`another command holds the lock of ${directory} for more than ${timeoutMs / 1000}s`, {
+    code: "timeout",
+    hint: `${holder === undefined ? "" : `it is process ${holder}: `}look for a hanging hook, or use delete --force`,
+  });
 }
 
 /** Writes the intent; it is rewritten once, with init's pid. */
@@ -247,21 +283,27 @@ function isObject(value: unknown): boolean {
 /** All ids. A root that isn't there: none, or ENOENT when it was asked for by name. */
 export function listIds(store: Store, rootGiven: boolean): readonly string[] {
   try {
-    return host.listDir(store.root).filter((name) => !name.startsWith("."));
+    return host.listDir(store.root).filter((name) => !name.startsWith(graveMark));
   } catch (error) {
     if (isErrno(error, Errno.ENOENT) && !rootGiven) return [];
     throw error;
   }
 }
 
+/** What no id has in it (id.ts), so that a grave is nobody's container. */
+export const graveMark = "~";
+
 /** Frees the id at once (rename), then removes what was in the directory. */
 export function forget(store: Store, id: string): void {
-  const grave = `${store.root}/.${id}.${host.ids()[0]}`;
+  const grave = `${store.root}/${graveMark}${id}${graveMark}${host.ids()[0]}`;
   try {
     host.rename(directoryOf(store, id), grave);
   } catch (error) {
     if (isErrno(error, Errno.ENOENT)) return;
-    throw error;
+    if (!isErrno(error, Errno.ENOTEMPTY, Errno.EEXIST)) throw error;
+    // a delete with our id and pid has died here: pids come back soon in a small pid namespace
+    host.removeTree(grave);
+    host.rename(directoryOf(store, id), grave);
   }
   host.removeTree(grave);
 }

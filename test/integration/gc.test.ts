@@ -125,17 +125,28 @@ describeRuntimes("gc", ({ differs, runtime }) => {
 
   test("a directory that never got an intent, and the grave of a delete", async ({ box }) => {
     const container = await box.create(SLEEP); // so that there is a root
-    for (const name of ["empty", "locked-once", ".web.999999999", ".other"]) mkdirSync(join(box.root, name));
+    for (const name of ["empty", "locked-once", "~web~999999999", "~other"]) mkdirSync(join(box.root, name));
     writeFileSync(join(box.root, "locked-once/lock"), "");
-    writeFileSync(join(box.root, ".web.999999999/config.json"), "{}");
+    writeFileSync(join(box.root, "~web~999999999/config.json"), "{}");
     const { stdout } = await box.ok(["gc"]);
     expect(stdout.split("\n").sort()).toEqual([
       "",
-      "removed .web.999999999: its deletion was interrupted",
       "removed empty: its creation was interrupted at once",
       "removed locked-once: its creation was interrupted at once",
+      "removed ~web~999999999: its deletion was interrupted",
     ]);
-    expect(readdirSync(box.root).sort()).toEqual([".other", container.id]);
+    expect(readdirSync(box.root).sort()).toEqual([container.id, "~other"]);
+    rmSync(join(box.root, "~other"), { recursive: true });
+  });
+
+  test("a container whose id looks like a grave is one", async ({ box }) => {
+    const bundle = box.bundle(SLEEP);
+    for (const id of [`.${box.newId()}.1`, `.${box.newId()}`, `...${box.newId()}`]) {
+      await box.ok(["run", "--detach", "--bundle", bundle, id]);
+      expect((await box.ok(["gc"])).stdout).toBe("");
+      expect((await box.ok(["list", "-q"])).stdout).toBe(`${id}\n`);
+      await box.ok(["delete", "--force", id]);
+    }
   });
 
   test("a damaged state is not taken for garbage", async ({ box }) => {
