@@ -4,8 +4,8 @@ import type { Box } from "../harness/box.ts";
 
 export interface LabCase {
   readonly name: string;
-  /** Runs in the guest, with a box of its own; fails by throwing. */
-  readonly run: (box: Box) => Promise<void>;
+  /** Runs in the guest, with a box of its own; fails by throwing. A text it gives is the reason why it can't run there. */
+  readonly run: (box: Box) => Promise<unknown>;
 }
 
 export interface Suite {
@@ -18,7 +18,8 @@ export interface Suite {
 export interface CaseResult {
   readonly name: string;
   readonly milliseconds: number;
-  /** Undefined: passed */
+  readonly skipped?: string;
+  /** Neither skipped nor failed: passed */
   readonly failure?: string;
 }
 

@@ -16,15 +16,15 @@ if (suite === undefined || runtime === undefined) throw new Error(`no suite "${n
 for (const labCase of suite.cases) {
   if (!labCase.name.includes(only)) continue;
   const began = performance.now();
-  const failure = await failureOf(labCase);
+  const outcome = await outcomeOf(labCase);
   const milliseconds = Math.round(performance.now() - began);
-  const result: CaseResult = { name: labCase.name, milliseconds, ...(failure === undefined ? {} : { failure }) };
+  const result: CaseResult = { name: labCase.name, milliseconds, ...outcome };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 // a case that hangs must not keep us
 process.exit(0);
 
-async function failureOf({ run }: LabCase): Promise<string | undefined> {
+async function outcomeOf({ run }: LabCase): Promise<Pick<CaseResult, "failure" | "skipped">> {
   let deadline: NodeJS.Timeout | undefined;
   try {
     const box = new Box(runtime as NonNullable<typeof runtime>);
@@ -32,13 +32,13 @@ async function failureOf({ run }: LabCase): Promise<string | undefined> {
       deadline = setTimeout(() => reject(new Error(`no end after ${CASE_DEADLINE_MS} ms`)), CASE_DEADLINE_MS);
     });
     try {
-      await Promise.race([run(box), late]);
+      const skipped = await Promise.race([run(box), late]);
+      return typeof skipped === "string" ? { skipped } : {};
     } finally {
       await box.close();
     }
-    return undefined;
   } catch (error) {
-    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   } finally {
     clearTimeout(deadline);
   }

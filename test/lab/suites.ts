@@ -11,7 +11,7 @@ import { unifiedCases } from "./unified.ts";
 
 export const suites = {
   "cgroup v2": { guest: [], cases: [...unifiedCases, ...limitCases, ...execCases, ...deviceCases, ...doctorCases] },
-  systemd: { guest: ["--systemd"], cases: systemdCases },
+  systemd: { guest: ["--systemd", "--memory", "1000"], cases: systemdCases },
   "systemd on v1": { guest: ["--v1"], cases: legacyCases },
   "all controllers": { guest: ["--full"], cases: fullCases },
 } as const satisfies Record<string, Suite>;

@@ -1,17 +1,52 @@
 /** The systemd driver, with a real systemd. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { alive } from "../harness/box.ts";
-import { eventually, exitCode, start } from "../harness/command.ts";
+import { alive, type Box } from "../harness/box.ts";
+import { eventually, exitCode, run, start } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
 import { mayUse, questions, questionText, ruleCases } from "../harness/device-rules.ts";
 import { deviceAnswers } from "../harness/device-script.ts";
+import { makeRootfs } from "../harness/rootfs.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
 import { loaded, scope, show, withSystemd } from "./units.ts";
 
 const MiB = 1 << 20;
+
+/** A podman with everything of its own, and our runtime. */
+async function podman(box: Box): Promise<unknown> {
+  if (!existsSync("/usr/bin/podman")) return "podman is not installed";
+  const [runtime] = box.runtime.argv.slice(-1);
+  const file = box.path("containers.conf");
+  writeFileSync(
+    file,
+    [
+      ...["[engine]", 'runtime="tsrunc"', 'cgroup_manager="systemd"', 'events_logger="file"'],
+      ...["[engine.runtimes]", `tsrunc=["${runtime}"]`, "[containers]", 'netns="none"', 'seccomp_profile="unconfined"'],
+    ].join("\n"),
+  );
+  const store = ["--root", box.path("root"), "--runroot", box.path("runroot"), "--tmpdir", box.path("tmp2")];
+  const call = async (...args: string[]): Promise<string> => {
+    const argv = ["podman", ...store, "--storage-driver", "vfs", ...args];
+    const result = await run(argv, { env: { ...process.env, CONTAINERS_CONF: file } as Record<string, string> });
+    if (result.code !== 0) throw new Error(`${args.join(" ")}: ${result.stderr}`);
+    return result.stdout.trim();
+  };
+  makeRootfs(box.path("image"));
+  execFileSync("tar", ["-C", box.path("image"), "-cf", box.path("image.tar"), "."]);
+  await call("import", box.path("image.tar"), "localhost/lab:1");
+  const id = await call("run", "-d", "--memory", "64m", "--name", box.tag, "localhost/lab:1", ...SLEEP);
+  const unit = `libpod-${id}.scope`;
+  assert.deepEqual(show(unit, "MemoryMax", "ActiveState"), { MemoryMax: String(64 * MiB), ActiveState: "active" });
+  assert.equal(await call("exec", box.tag, "/bin/cat", "/proc/self/cgroup"), "0::/");
+  await call("pause", box.tag);
+  await call("unpause", box.tag);
+  assert.match(await call("stats", "--no-stream", "--format", "{{.MemUsage}}", box.tag), /67.11MB/);
+  await call("rm", "-f", "-t", "0", box.tag);
+  assert.equal(loaded(unit), false);
+  return undefined;
+}
 
 export const systemdCases: readonly LabCase[] = [
   {
@@ -295,6 +330,21 @@ export const systemdCases: readonly LabCase[] = [
       assert.equal(execFileSync(command[0] ?? "", command.slice(1), { encoding: "utf8" }), `0::${path}\n`);
       assert.equal(await container.status(), "running");
     },
+  },
+  {
+    name: "a scope that somebody stops takes its container with it",
+    run: async (box) => {
+      // which as process 1 of its namespace doesn't hear SIGTERM
+      const annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 300000" };
+      const container = await withSystemd(box).start(SLEEP, { config: (config) => (config.annotations = annotations) });
+      execFileSync("systemctl", ["stop", `tsrunc-${container.id}.scope`]);
+      await container.until("stopped");
+      await container.delete();
+    },
+  },
+  {
+    name: "podman with the systemd manager: run, exec, pause, stats, rm",
+    run: podman,
   },
   {
     name: "a cgroup namespace begins at the scope",

@@ -1,5 +1,6 @@
 /** Containers where cgroup v2 is all there is. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { alive, type Container } from "../harness/box.ts";
 import { eventually, exitCode, start } from "../harness/command.ts";
@@ -123,6 +124,31 @@ export const unifiedCases: readonly LabCase[] = [
       assert.equal(file("pids.max"), "17");
       assert.equal(file("cpu.max"), "50000 200000");
       assert.equal(file("cpu.weight"), "59");
+    },
+  },
+  {
+    name: "io limits of a block device are written",
+    run: async (box) => {
+      if (!existsSync("/sys/block/loop0")) return "there is no loop device";
+      writeFileSync(box.path("disk"), Buffer.alloc(MiB));
+      execFileSync("losetup", ["/dev/loop0", box.path("disk")]);
+      try {
+        const container = await box.create(SLEEP, {
+          config: (config) => {
+            config.linux.resources = {
+              blockIO: {
+                throttleReadBpsDevice: [{ major: 7, minor: 0, rate: MiB }],
+                throttleWriteIOPSDevice: [{ major: 7, minor: 0, rate: 50 }],
+              },
+            };
+          },
+        });
+        assert.equal(cgroupFile(container.pid, "io.max"), `7:0 rbps=${MiB} wbps=max riops=max wiops=50`);
+        await container.delete("--force");
+      } finally {
+        execFileSync("losetup", ["-d", "/dev/loop0"]);
+      }
+      return undefined;
     },
   },
   {

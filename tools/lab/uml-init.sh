@@ -6,7 +6,9 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # What the guest changes in the tree goes into memory, and ends with it.
 mount -t proc proc /proc
-busybox insmod "/usr/lib/uml/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko"
+modules=/usr/lib/uml/modules/$(uname -r)/kernel
+busybox insmod "$modules/fs/overlayfs/overlay.ko"
+busybox insmod "$modules/drivers/block/loop.ko"
 mount -t tmpfs -o size=60% memory /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work root /mnt/root
