@@ -272,6 +272,10 @@ class Restoring {
         runHooks(this.bundle.config, "prestart", this.intent);
         runHooks(this.bundle.config, "createRuntime", this.intent);
         return;
+      case "post-restore":
+        // the processes are there, but don't run yet: later they may have ended
+        this.raiseLoopback(pid);
+        return;
       default:
         if (fd >= 0) host.close(fd);
     }
@@ -297,10 +301,19 @@ class Restoring {
     writeIntent(this.store, this.intent);
   }
 
+  private raiseLoopback(pid: number): void {
+    if (!this.ownsNetwork()) return;
+    const pidfd = host.openPid(pid);
+    try {
+      raiseLoopback(pidfd);
+    } finally {
+      host.close(pidfd);
+    }
+  }
+
   private commit(pid: number): void {
     this.pidfd = host.openPid(pid);
     this.remember(pid);
-    if (this.ownsNetwork() && (this.bundle.config.hooks?.prestart ?? []).length === 0) raiseLoopback(this.pidfd);
     writeState(this.store, this.intent);
     writePidFile(this.options.pidFile, pid);
   }

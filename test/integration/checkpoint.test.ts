@@ -42,7 +42,11 @@ function criuFolder(): string | undefined {
 const folder = criuFolder();
 const why = folder === undefined ? " [no criu that works on this kernel: tools/criu.sh fetches one]" : "";
 
-const counting = ["/bin/sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.02; done"];
+const counting = [
+  "/bin/sh",
+  "-c",
+  "i=0; while :; do i=$((i+1)); echo $i > /tmp/next; /bin/busybox mv /tmp/next /tmp/count; sleep 0.02; done",
+];
 
 /** PATH with the criu in front. */
 function withCriu(box: Box): CommandOptions {
@@ -216,13 +220,23 @@ describeRuntimes("checkpoint", ({ runtime, test, differs }) => {
         expect.any(String),
       ]);
       const again = box.newId();
-      const after = pipeline("two", "restore", "--image-path", box.path("image"), "--bundle", bundle, again);
+      const after = pipeline(
+        "two",
+        "--log",
+        box.path("log"),
+        "restore",
+        "--image-path",
+        box.path("image"),
+        "--bundle",
+        bundle,
+        again,
+      );
       const second = openSync(box.path("two.in"), "w");
       writeSync(second, "hello\n");
       closeSync(second);
       await after;
       await output("two", "got hello\n");
-      expect(readFileSync(box.path("two.status"), "utf8")).toBe("7\n");
+      expect(readFileSync(box.path("two.status"), "utf8"), readFileSync(box.path("log"), "utf8")).toBe("7\n");
       expect(await box.state(again)).toBeUndefined();
     },
   );
