@@ -32,7 +32,8 @@ export default defineConfig({
       project("engines", ["test/engines/**/*.test.ts"], { ...privileged, testTimeout: 120 * seconds }),
       // guests disturb nobody, and have a kernel each
       project("lab", ["test/lab/**/*.test.ts"], { ...privileged, ...together }),
-      project("conformance", ["test/conformance/**/*.test.ts"], privileged),
+      project("conformance", ["test/conformance/**/*.test.ts"], { ...privileged, hookTimeout: 300 * seconds }),
+      project("soak", ["test/soak/**/*.test.ts"], privileged),
     ],
   },
 });

@@ -10,7 +10,7 @@ import { EngineLab } from "./lab.ts";
 
 for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
   describe(`containerd [${runtime.name}]`, () => {
-    const lab = new EngineLab("containerd", runtime);
+    const lab = new EngineLab("containerd", runtime, "rtroot");
     const column = new Column("containerd", runtime.name);
     const socket = lab.path("c.sock");
     const path = `${criu.directory ?? ""}:${process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"}`;

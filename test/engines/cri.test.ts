@@ -14,7 +14,7 @@ import { EngineLab } from "./lab.ts";
 
 for (const runtime of chosenRuntimes().filter(({ name }) => name === "tsrunc" || name === "runc")) {
   describe(`cri [${runtime.name}]`, () => {
-    const lab = new EngineLab("cri", runtime);
+    const lab = new EngineLab("cri", runtime, "rtroot");
     const column = new Column("cri", runtime.name);
     const socket = lab.path("c.sock");
     const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", CONTAINERD_ADDRESS: socket };

@@ -11,7 +11,7 @@ import { EngineLab } from "./lab.ts";
 
 for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
   describe(`docker [${runtime.name}]`, () => {
-    const lab = new EngineLab("docker", runtime);
+    const lab = new EngineLab("docker", runtime, "exec/runtime-runc");
     const column = new Column("docker", runtime.name);
     const socket = lab.path("d.sock");
     const env = {

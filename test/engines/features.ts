@@ -75,7 +75,7 @@ export class Column {
   /** Writes the column. @param version what the engine calls itself */
   write(version: string): void {
     mkdirSync(join(this.#file, ".."), { recursive: true });
-    const document = { version, outcomes: this.#outcomes, reasons: this.#reasons };
+    const document = { version, features, outcomes: this.#outcomes, reasons: this.#reasons };
     writeFileSync(this.#file, `${JSON.stringify(document, undefined, 2)}\n`);
   }
 }

@@ -45,17 +45,25 @@ export class EngineLab {
   /** The wrapper: what the engine is told to use as runtime. */
   readonly runtime: string;
   readonly #calls: string;
+  readonly #stateRoot: string;
   readonly #daemons: ChildProcess[] = [];
   #network: ChildProcess | undefined;
 
-  constructor(engine: string, runtime: Runtime) {
+  /**
+   * @param engine name of the engine, for the directory
+   * @param roots where the runtime keeps its state, below the lab's directory; an engine that doesn't say `--root`
+   *   itself gets one of the lab's from the wrapper ("own")
+   */
+  constructor(engine: string, runtime: Runtime, roots: "own" | string) {
     this.directory = mkdtempSync(join(tmpdir(), `tsrunc-${engine}-`));
     chmodSync(this.directory, 0o755);
     this.tag = this.directory.slice(this.directory.lastIndexOf("/") + 1);
     this.#calls = this.path("calls");
     this.runtime = this.path("runtime");
     const text = readFileSync(join(repository, "test/engines/wrapper.sh"), "utf8").replace("#!/bin/sh\n", "");
-    const settings = `WRAPPER_LOG=${this.#calls}\nWRAPPER_RUNTIME='${runtime.argv.join(" ")}'\n`;
+    this.#stateRoot = this.path(roots === "own" ? "rtroot" : roots);
+    const command = [...runtime.argv, ...(roots === "own" ? ["--root", this.#stateRoot] : [])];
+    const settings = `WRAPPER_LOG=${this.#calls}\nWRAPPER_RUNTIME='${command.join(" ")}'\n`;
     writeFileSync(this.runtime, `#!/bin/sh\n${settings}${text}`, { mode: 0o755 });
     writeFileSync(this.#calls, "", { mode: 0o666 });
   }
@@ -171,7 +179,7 @@ export class EngineLab {
     this.#network?.kill("SIGKILL");
     // dockerd's own containerd, shims and conmons end a little later.
     for (let tries = 0; tries < 40 && this.#processes().length > 0; tries++) await sleep(100);
-    const left = this.#processes();
+    const left = [...this.#processes(), ...states(this.#stateRoot)];
     for (const mount of parseMounts(readFileSync("/proc/self/mountinfo", "utf8")).reverse()) {
       if (mount.at.startsWith(`${this.directory}/`)) execFileSync("umount", ["-l", mount.at]);
     }
@@ -179,13 +187,26 @@ export class EngineLab {
     removeEngineCgroups();
     left.push(...leftovers(this.tag).filter((line) => line.startsWith("cgroup")));
     if (left.length > 0) sweep(this.tag);
-    rmSync(this.directory, { recursive: true, force: true });
+    // Never through a mount that wouldn't go away.
+    const mounts = leftovers(this.tag).filter((line) => line.startsWith("mount"));
+    if (mounts.length === 0) rmSync(this.directory, { recursive: true, force: true });
+    left.push(...mounts);
     if (left.length > 0) throw new Error(`left behind:\n${left.join("\n")}`);
   }
 
   #processes(): string[] {
     return leftovers(this.tag).filter((line) => line.startsWith("process"));
   }
+}
+
+/** What the runtime still knows: containers, in the root itself or in a folder for each namespace of the engine. */
+function states(root: string): string[] {
+  if (!existsSync(root)) return [];
+  const entries = readdirSync(root, { withFileTypes: true }).filter((entry) => !entry.name.startsWith("."));
+  return entries.flatMap(({ name }) => {
+    const namespace = ["moby", "k8s.io"].includes(name) || name.startsWith("tsrunc-");
+    return namespace ? states(join(root, name)) : [`state ${join(root, name)}`];
+  });
 }
 
 /** As far as they are empty: another engine on this machine may be using them. */
