@@ -59,7 +59,7 @@ describeRuntimes("exec under observation", ({ test, differs, runtime }) => {
       const { id, bundle } = await box.start(["/bin/sleep", "1000"], withScanner);
       const flags = capabilities.flatMap((name) => ["--cap", name]);
       const scanner = await scan(box, id, flags, "true");
-      const rounds = Number(process.env["TSRUNC_TEST_STORM"] ?? 40);
+      const rounds = Number(process.env["TSRUNC_TEST_SCAN"] ?? 40);
       for (let count = 0; count < rounds; count++) await box.ok(["exec", id, "/bin/true"]);
       const lines = await scanner.end();
       expect(lines.filter((line) => line.startsWith("write "))).toEqual([]);
@@ -70,7 +70,7 @@ describeRuntimes("exec under observation", ({ test, differs, runtime }) => {
       const harmless =
         /^(attached|memory|exe \/memfd:tsrunc-init \(deleted\)|fd (socket:|pipe:|\/dev\/null|\/memfd:.*|\/|\/\d+\/task\/\d+\/fd|\/tmp\/tsrunc-out-.*|\/etc\/passwd|anon_inode:.*))$/;
       expect(lines.filter((line) => !harmless.test(line))).toEqual([]);
-    });
+    }, 120_000);
   }
 });
 
