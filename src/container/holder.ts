@@ -3,7 +3,7 @@
 import { host } from "#host";
 import { Errno, isErrno } from "../errors.ts";
 
-/** The process that has locked an open file, as the kernel tells it; undefined when nobody does or it can't be seen. */
+/** The process that has locked an open file, as the kernel tells it; undefined when no other does or it can't be seen. */
 export function lockHolder(lockFd: number): number | undefined {
   const [, , , , device, inode] = host.statFd(lockFd);
   // "12: FLOCK  ADVISORY  WRITE 4711 00:2f:1189 0 EOF"; the device isn't always the one that stat(2) tells
@@ -11,7 +11,7 @@ export function lockHolder(lockFd: number): number | undefined {
     const [, kind, , , pid, file] = line.split(/ +/);
     if (kind !== "FLOCK" || file?.split(":")[2] !== String(inode)) continue;
     const holder = Number(pid);
-    if (holder > 0 && hasOpen(holder, device, inode)) return holder;
+    if (holder > 0 && holder !== host.ids()[0] && hasOpen(holder, device, inode)) return holder;
   }
   return undefined;
 }

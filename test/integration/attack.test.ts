@@ -1,10 +1,11 @@
 /** What an attacker, a crash or an unlucky caller might try across several commands. */
-import { existsSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { alive, type Box } from "../harness/box.ts";
 import { eventually, exitCode, run, start as spawn } from "../harness/command.ts";
 import { describeRuntimes } from "../harness/describe.ts";
+import { compile } from "../harness/paths.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
 
@@ -37,7 +38,7 @@ async function begin(box: Box, args: readonly string[], mark: string): Promise<{
 
 const pidIn = (mark: string): number => Number(readFileSync(mark, "utf8"));
 
-describeRuntimes("attack", ({ differs }) => {
+describeRuntimes("attack", ({ test: plain, differs }) => {
   const ours = differs({ runc: "words it in its own way", crun: "words it in its own way" });
 
   // ---- commands that are killed or told to end, in hooks ----
@@ -177,4 +178,101 @@ describeRuntimes("attack", ({ differs }) => {
       expect(box.leftovers()).toEqual([]);
     });
   }
+
+  // ---- a neighbour exchanges names while the container is made (V04, V06, V07) ----
+
+  const links: [string, (box: Box, victim: string) => string][] = [
+    ["an absolute link", (_box, victim) => victim],
+    ["a link upwards", (_box, victim) => `${"../".repeat(20)}${victim.slice(1)}`],
+  ];
+  for (const [what, target] of links) {
+    differs({ runc: "1.1.5 makes directories there, CVE-2024-45310", crun: "not tried" })(
+      `a directory on the way that is exchanged with ${what}: nothing of the host is reached`,
+      async ({ box }) => {
+        const victim = box.path("victim");
+        mkdirSync(victim);
+        writeFileSync(join(victim, "f"), "precious");
+        const picture = async (): Promise<string> =>
+          (await run(["find", victim, "-printf", "%i %m %u %y %s %p\\n"])).stdout;
+        const before = await picture();
+        const seen = box.path("mounts");
+        const bundle = box.bundle(["/bin/true"], {
+          rootfs: (path) => {
+            mkdirSync(join(path, "vol/x"), { recursive: true });
+            symlinkSync(target(box, victim), join(path, "vol/y"));
+          },
+          config: (config) => {
+            config.mounts.push(
+              { destination: "/vol/x/tmpfs/deep", type: "tmpfs", source: "tmpfs" },
+              { destination: "/vol/x/d", source: "/etc", type: "bind", options: ["rbind", "ro"] },
+              { destination: "/vol/x/f", source: "/etc/hostname", type: "bind", options: ["bind", "ro"] },
+            );
+            config.linux.devices = [{ path: "/vol/x/null", type: "c", major: 1, minor: 3 }];
+            config.linux.maskedPaths?.push("/vol/x/f");
+            config.linux.readonlyPaths?.push("/vol/x/d");
+            const script = `cat /proc/self/mountinfo >> ${seen}`;
+            config.hooks = {
+              createContainer: [{ path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"] }],
+            };
+          },
+        });
+        const rootfs = join(bundle, "rootfs");
+        await racing([join(rootfs, "vol/x"), join(rootfs, "vol/y")], async () => {
+          let made = 0;
+          for (let i = 0; i < 60; i++) {
+            const { code, stderr } = await box.call(["run", "--bundle", bundle, box.newId()]);
+            if (code === 0) made++;
+            else expect(stderr).toMatch(/vol\/x/);
+          }
+          expect(made).toBeGreaterThan(0);
+        });
+        expect(await picture()).toBe(before);
+        const points = readFileSync(seen, "utf8")
+          .split("\n")
+          .map((line) => line.split(" ")[4] ?? "");
+        expect(points.filter((point) => point.startsWith(victim))).toEqual([]);
+        expect(points.filter((point) => point.startsWith(rootfs)).length).toBeGreaterThan(60);
+        expect(box.leftovers()).toEqual([]);
+      },
+    );
+  }
+
+  plain("/proc that is exchanged with a link: procfs lies on /proc, or create fails (V04)", async ({ box }) => {
+    const bundle = box.bundle(["/bin/cat", "/proc/self/mountinfo"], {
+      rootfs: (path) => {
+        mkdirSync(join(path, "bad"));
+        symlinkSync("/bad", join(path, "proc2"));
+      },
+    });
+    const rootfs = join(bundle, "rootfs");
+    const fields: string[] = [];
+    await racing([join(rootfs, "proc"), join(rootfs, "proc2")], async () => {
+      for (let i = 0; i < 60; i++) {
+        const { stdout } = await box.call(["run", "--bundle", bundle, box.newId()]);
+        // without a /proc at its place the program finds none and says nothing
+        fields.push(
+          ...stdout
+            .split("\n")
+            .filter((line) => / - proc proc /.test(line))
+            .map((line) => line.split(" ")[4] ?? ""),
+        );
+      }
+    });
+    expect(fields.filter((point) => point.startsWith("/bad"))).toEqual([]);
+    expect(box.leftovers()).toEqual([]);
+  });
 });
+
+/** Does something while a neighbour exchanges two names all the time. */
+async function racing(names: readonly [string, string], work: () => Promise<void>): Promise<void> {
+  const racer = spawn([compile("test/harness/racer.c"), ...names], ["ignore", "pipe", "inherit"]);
+  const over = new Promise<void>((resolve) => racer.once("exit", () => resolve()));
+  await new Promise<void>((resolve) => racer.stdout?.once("data", () => resolve()));
+  try {
+    await work();
+    expect(racer.exitCode).toBe(null);
+  } finally {
+    racer.kill("SIGKILL");
+    await over;
+  }
+}
