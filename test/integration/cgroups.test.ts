@@ -260,6 +260,28 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
       expect(existsSync(`/sys/fs/cgroup/unified/tsrunc-tests/${box.tag}`)).toBe(false);
     });
   }
+
+  test("containers that come and go leave no cgroup and no state", async ({ box }) => {
+    // a Node.js start costs ten containers of the static binary
+    const cycles = runtime.name === "node" ? 12 : 300;
+    const parents = [...membership("self")].map(([controller, path]) => {
+      const hierarchy = v2 ? "" : controller === "" ? "unified" : controller.replace("name=", "");
+      return `/sys/fs/cgroup/${hierarchy}${path}`;
+    });
+    const ours = (): string[] =>
+      ["/sys/fs/cgroup", ...parents]
+        .filter((parent) => existsSync(parent))
+        .flatMap((parent) => readdirSync(parent).filter((name) => name.includes(box.tag)));
+    const bundle = box.bundle(["/bin/true"]);
+    for (let done = 0; done < cycles; done += 4) {
+      const ids = Array.from({ length: 4 }, () => box.newId());
+      await Promise.all(ids.map((id) => box.ok(["create", "--bundle", bundle, id])));
+      await Promise.all(ids.map((id) => box.ok(["delete", "--force", id])));
+    }
+    expect(ours()).toEqual([]);
+    expect(readdirSync(box.root)).toEqual([]);
+    expect(box.leftovers()).toEqual([]);
+  }, 120_000);
 });
 
 /** The other hierarchies' copies of a parent that the test made in one of them. */

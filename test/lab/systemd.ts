@@ -241,10 +241,10 @@ export const systemdCases: readonly LabCase[] = [
     },
   },
   {
-    name: "ten containers leave no unit and no cgroup",
+    name: "thirty containers leave no unit and no cgroup",
     run: async (box) => {
       const bundle = withSystemd(box).bundle(["/bin/true"]);
-      for (let i = 0; i < 10; i++) await box.ok(["run", "--bundle", bundle, box.newId()]);
+      for (let i = 0; i < 30; i++) await box.ok(["run", "--bundle", bundle, box.newId()]);
       const units = execFileSync("systemctl", ["list-units", "--all", "--plain", "--no-legend", `tsrunc-${box.tag}*`], {
         encoding: "utf8",
       });

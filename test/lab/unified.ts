@@ -294,12 +294,12 @@ export const unifiedCases: readonly LabCase[] = [
     },
   },
   {
-    name: "ten containers leave no cgroup",
+    name: "thirty containers leave no cgroup",
     run: async (box) => {
       const parent = `${ROOT}${cgroupOf("self").replace(/\/[^/]*$/, "")}`;
       const before = readdirSync(parent);
       const bundle = box.bundle(["/bin/true"]);
-      for (let i = 0; i < 10; i++) await box.ok(["run", "--bundle", bundle, box.newId()]);
+      for (let i = 0; i < 30; i++) await box.ok(["run", "--bundle", bundle, box.newId()]);
       assert.deepEqual(readdirSync(parent), before);
     },
   },
