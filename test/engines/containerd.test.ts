@@ -2,13 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, type Result, sleep } from "../harness/command.ts";
-import { chosenRuntimes } from "../harness/runtimes.ts";
 import { cgroupValue } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
-import { EngineLab } from "./lab.ts";
+import { EngineLab, runtimesFor } from "./lab.ts";
 
-for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
+for (const runtime of runtimesFor("containerd", "containerd", "ctr", "busybox")) {
   describe(`containerd [${runtime.name}]`, () => {
     const lab = new EngineLab("containerd", runtime, "rtroot");
     const column = new Column("containerd", runtime.name);

@@ -6,13 +6,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, type Result, sleep } from "../harness/command.ts";
-import { chosenRuntimes } from "../harness/runtimes.ts";
 import { cgroupValue } from "./commandline.ts";
 import { connect } from "./cri.mjs";
 import { Column } from "./features.ts";
-import { EngineLab } from "./lab.ts";
+import { EngineLab, runtimesFor } from "./lab.ts";
 
-for (const runtime of chosenRuntimes().filter(({ name }) => name === "tsrunc" || name === "runc")) {
+for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter((each) => each.name !== "node")) {
   describe(`cri [${runtime.name}]`, () => {
     const lab = new EngineLab("cri", runtime, "rtroot");
     const column = new Column("cri", runtime.name);
@@ -386,7 +385,7 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name === "tsrunc" ||
   });
 }
 
-/** The handler's lines are those of deploy/containerd/config-v2.toml, with the lab's paths. */
+/** The settings that a machine like this needs, then the handler's, from deploy/. */
 function configuration(lab: EngineLab): string {
   return `version = 2
 root = "${lab.path("root")}"
@@ -408,12 +407,7 @@ state = "${lab.path("state")}"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc.options]
-        BinaryName = "${lab.runtime}"
-        Root = "${lab.path("rtroot")}"
-        SystemdCgroup = false
+${lab.deployed("containerd/tsrunc-v2.toml")}    Root = "${lab.path("rtroot")}"
 `;
 }
 

@@ -3,13 +3,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, sleep } from "../harness/command.ts";
-import { chosenRuntimes } from "../harness/runtimes.ts";
 import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
-import { EngineLab } from "./lab.ts";
+import { EngineLab, runtimesFor } from "./lab.ts";
 
-for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
+for (const runtime of runtimesFor("docker", "docker", "dockerd", "containerd", "busybox")) {
   describe(`docker [${runtime.name}]`, () => {
     const lab = new EngineLab("docker", runtime, "exec/runtime-runc");
     const column = new Column("docker", runtime.name);
@@ -23,10 +22,8 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
     const cli = new CommandLine(lab, client);
     let inside: string[];
 
-    /** The configuration that docs/engines.md and deploy/docker show, with the lab's paths. */
     const configuration = {
-      runtimes: { tsrunc: { path: lab.runtime } },
-      "default-runtime": "tsrunc",
+      ...JSON.parse(lab.deployed("docker/daemon.json")),
       "live-restore": true,
       experimental: true, // for checkpoints
       "data-root": lab.path("data"),

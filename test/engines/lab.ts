@@ -19,11 +19,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { test } from "vitest";
 import { leftovers, removeCgroups, sweep } from "../harness/clean.ts";
 import { type CommandOptions, eventually, type Result, run, sleep } from "../harness/command.ts";
 import { compile, repository } from "../harness/paths.ts";
 import { parseMounts } from "../harness/probe.ts";
-import type { Runtime } from "../harness/runtimes.ts";
+import { chosenRuntimes, type Runtime } from "../harness/runtimes.ts";
 
 const applets = "sh true sleep id cat echo env hostname tty kill test ls nc rm touch stat ps grep seq dd tail".split(
   " ",
@@ -37,6 +38,19 @@ const engineCgroups = ["docker", "libpod_parent", "libpod", "k8s.io", "buildkit"
 
 /** One call of the runtime, as the wrapper recorded it. */
 export type Call = readonly string[];
+
+/**
+ * The runtimes to run an engine's tests with: our two and, to prove the tests themselves, runc.
+ * Where the engine can't be run, one skipped test says why, and there are none.
+ */
+export function runtimesFor(engine: string, ...programs: string[]): Runtime[] {
+  const folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
+  const missing = programs.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+  const reason = process.getuid?.() !== 0 ? "only root can start engines" : `${missing.join(", ")} not installed`;
+  if (process.getuid?.() === 0 && missing.length === 0) return chosenRuntimes().filter(({ name }) => name !== "crun");
+  test(engine, (context) => context.skip(reason));
+  return [];
+}
 
 export class EngineLab {
   readonly directory: string;
@@ -70,6 +84,12 @@ export class EngineLab {
 
   path(name: string): string {
     return join(this.directory, name);
+  }
+
+  /** A configuration from deploy/, as an administrator would install it, with the lab's runtime. */
+  deployed(file: string): string {
+    const text = readFileSync(join(repository, "deploy", file), "utf8");
+    return text.replaceAll("/usr/local/bin/tsrunc", this.runtime);
   }
 
   /** What the engine called the runtime with so far. Proof that the runtime under test was really used. */

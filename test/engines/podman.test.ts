@@ -3,13 +3,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually } from "../harness/command.ts";
-import { chosenRuntimes } from "../harness/runtimes.ts";
 import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
-import { EngineLab } from "./lab.ts";
+import { EngineLab, runtimesFor } from "./lab.ts";
 
-for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
+for (const runtime of runtimesFor("podman", "podman", "conmon", "busybox")) {
   describe(`podman [${runtime.name}]`, () => {
     const lab = new EngineLab("podman", runtime, "own");
     const column = new Column("podman", runtime.name);
@@ -27,25 +26,8 @@ for (const runtime of chosenRuntimes().filter(({ name }) => name !== "crun")) {
     beforeAll(async () => {
       client.argv.push(...(await lab.startNetwork()), ...words);
       mkdirSync(lab.path("net"));
-      // The lines from [engine] on are those of deploy/podman/containers.conf, with the lab's paths.
-      writeFileSync(
-        lab.path("containers.conf"),
-        `[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[network]
-cni_plugin_dirs = ["/usr/lib/cni"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-lock_type = "file"
-infra_image = "localhost/pause:1"
-runtime = "tsrunc"
-runtime_supports_json = ["crun", "runc", "tsrunc"]
-runtime_supports_nocgroup = ["crun", "tsrunc"]
-[engine.runtimes]
-tsrunc = ["${lab.runtime}"]
-`,
-      );
+      const settings = lab.deployed("podman/tsrunc.conf").replace("[engine]", `[engine]\n${ownSettings}`);
+      writeFileSync(lab.path("containers.conf"), `${limits}\n${settings}`);
       writeFileSync(
         lab.path("storage.conf"),
         `[storage]\ndriver = "overlay"\ngraphroot = "${lab.path("graph")}"\nrunroot = "${lab.path("run")}"\n`,
@@ -225,6 +207,17 @@ tsrunc = ["${lab.runtime}"]
     });
   });
 }
+
+/** This kind of machine can't raise hard limits. */
+const limits = `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[network]
+cni_plugin_dirs = ["/usr/lib/cni"]`;
+
+const ownSettings = `cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+infra_image = "localhost/pause:1"`;
 
 const manifest = `apiVersion: v1
 kind: Pod
