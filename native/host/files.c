@@ -75,8 +75,10 @@ int host_readText(struct host_call *call)
 		return host_fail(call, errno, "open", "%s", path);
 	if (fstat(fd, &stat) < 0)
 		return host_fail(call, errno, "fstat", "%s", path);
+	if (S_ISDIR(stat.st_mode))
+		return host_fail(call, EISDIR, "read", "%s", path);
 	if (!S_ISREG(stat.st_mode))
-		return host_fail(call, S_ISDIR(stat.st_mode) ? EISDIR : EINVAL, "read", "%s", path);
+		return host_fail(call, EINVAL, "read", "%s: not a regular file", path);
 	if (stat.st_size > most)
 		return host_fail(call, EFBIG, "read", "%s", path);
 	return read_all(call, fd, (size_t)stat.st_size, (size_t)most, path, &call->result);

@@ -23,8 +23,10 @@ export interface Bundle {
 
 /** Reads and checks a bundle. Throws UserError (or SchemaBreach) for everything that is wrong with it. */
 export function loadBundle(path: string, facts: Facts): Bundle {
-  if (host.stat(path, true)?.[0] !== "directory") {
-    throw new UserError(`bundle directory "${path}" does not exist`, { at: "--bundle", code: "bundle" });
+  const kind = host.stat(path, true)?.[0];
+  if (kind !== "directory") {
+    const why = kind === undefined ? "does not exist" : "is not a directory";
+    throw new UserError(`bundle directory "${path}" ${why}`, { at: "--bundle", code: "bundle" });
   }
   const text = readConfigText(`${path}/config.json`);
   const reader = { check: host.checkJson, explain: explainLater, facts };

@@ -14,6 +14,7 @@ import { checkId } from "./id.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { openInit, statusOf } from "./status.ts";
 import {
+  buryGraves,
   directoryOf,
   forget,
   type Intent,
@@ -57,7 +58,10 @@ function removeStopped(store: Store, id: string, readConfig: ReadConfig): void {
 }
 
 function removeForced(store: Store, id: string, readConfig: ReadConfig): void {
-  if (host.stat(directoryOf(store, id), false) === undefined) return;
+  if (host.stat(directoryOf(store, id), false) === undefined) {
+    buryGraves(store, id);
+    return;
+  }
   // before the lock is taken: whoever holds it (a create, a start) may be waiting for this very process
   const early = loadDamaged(store, id);
   if (early !== undefined) killInit(early);

@@ -290,6 +290,19 @@ export function listIds(store: Store, rootGiven: boolean): readonly string[] {
   }
 }
 
+/** Removes what deletes of this id that were killed after freeing it have left. */
+export function buryGraves(store: Store, id: string): void {
+  let names: readonly string[];
+  try {
+    names = host.listDir(store.root);
+  } catch (error) {
+    if (isErrno(error, Errno.ENOENT, Errno.ENOTDIR)) return;
+    throw error;
+  }
+  for (const name of names)
+    if (name.startsWith(`${graveMark}${id}${graveMark}`)) host.removeTree(`${store.root}/${name}`);
+}
+
 /** What no id has in it (id.ts), so that a grave is nobody's container. */
 export const graveMark = "~";
 

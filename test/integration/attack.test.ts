@@ -1,5 +1,5 @@
 /** What an attacker, a crash or an unlucky caller might try across several commands. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { alive, type Box } from "../harness/box.ts";
@@ -132,6 +132,15 @@ describeRuntimes("attack", ({ test: plain, differs }) => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  ours("delete --force of an id that a killed delete has freed removes what that left", async ({ box }) => {
+    const { id } = await box.create(SLEEP);
+    for (const grave of [`~${id}~1`, `~${id}~999999`, `~${id}x~1`]) mkdirSync(join(box.root, grave));
+    await box.ok(["delete", "--force", id]);
+    await box.ok(["delete", "--force", id]);
+    expect(readdirSync(box.root)).toEqual([`~${id}x~1`]);
+    rmdirSync(join(box.root, `~${id}x~1`));
+  });
+
   // ---- destinations that aren't what they seem ----
 
   ours("a destination that a link of the image turns into the root is refused by its place", async ({ box }) => {
@@ -178,6 +187,45 @@ describeRuntimes("attack", ({ test: plain, differs }) => {
       expect(box.leftovers()).toEqual([]);
     });
   }
+
+  // ---- users (V14) ----
+
+  ours(
+    "exec as a user: exactly that id, or an error; no number becomes another, and no name is looked up (V14)",
+    async ({ box }) => {
+      const container = await box.start(SLEEP, {
+        rootfs: (path) =>
+          writeFileSync(
+            join(path, "etc/passwd"),
+            "1:x:0:0::/:/bin/sh\n4294967296:x:0:0::/:/bin/sh\nwho:x:5:6::/:/bin/sh\n",
+          ),
+      });
+      const ids = async (user: string): Promise<string> =>
+        (await box.ok(["exec", "--user", user, container.id, "/bin/sh", "-c", "id -u; id -g"])).stdout;
+      expect(await ids("1")).toBe("1\n0\n");
+      expect(await ids("1:2")).toBe("1\n2\n");
+      expect(await ids("4294967294:7")).toBe("4294967294\n7\n");
+      const none =
+        "4294967295 4294967296 18446744073709551616 -1 1:-1 1:4294967295 0x1 1e1 +1 1. : 1: :1 who who:1 1:2:3";
+      for (const user of [...none.split(" "), " 1", "1 ", ""]) {
+        const stderr = await box.fails(["exec", "--user", user, container.id, "/bin/id"], { code: 255 });
+        expect(stderr, user).toContain("--user");
+      }
+    },
+  );
+
+  // ---- files that are none ----
+
+  ours("a file to be read that is a FIFO is told as such, at once", async ({ box }) => {
+    const container = await box.create(SLEEP);
+    const fifo = box.path("fifo");
+    await run(["mkfifo", fifo]);
+    const told = /fifo: not a regular file/;
+    expect(await box.fails(["exec", "--process", fifo, container.id], { code: 255 })).toMatch(told);
+    expect(await box.fails(["update", "--resources", fifo, container.id])).toMatch(told);
+    const isNone = /--bundle: bundle directory ".*fifo" is not a directory/;
+    expect(await box.fails(["create", "--bundle", fifo, box.newId()])).toMatch(isNone);
+  });
 
   // ---- a neighbour exchanges names while the container is made (V04, V06, V07) ----
 
@@ -236,6 +284,30 @@ describeRuntimes("attack", ({ test: plain, differs }) => {
       },
     );
   }
+
+  plain("a read-only path that is exchanged with a link: what got the mount is read-only (V10)", async ({ box }) => {
+    const bundle = box.bundle(["/bin/cat", "/proc/self/mountinfo"], {
+      rootfs: (path) => {
+        mkdirSync(join(path, "vol/x"), { recursive: true });
+        mkdirSync(join(path, "other"));
+        symlinkSync("/other", join(path, "vol/y"));
+      },
+      config: (config) => {
+        config.linux.readonlyPaths?.push("/vol/x");
+      },
+    });
+    const rootfs = join(bundle, "rootfs");
+    const mounts: string[] = [];
+    await racing([join(rootfs, "vol/x"), join(rootfs, "vol/y")], async () => {
+      for (let i = 0; i < 40; i++) mounts.push((await box.ok(["run", "--bundle", bundle, box.newId()])).stdout);
+    });
+    for (const text of mounts) {
+      const made = text.split("\n").filter((line) => /^(\S+ ){4}\/(vol\/|other)/.test(line));
+      expect(made, text).toHaveLength(1);
+      expect(made[0]?.split(" ")[5]).toMatch(/^ro\b/);
+    }
+    expect(box.leftovers()).toEqual([]);
+  });
 
   plain("/proc that is exchanged with a link: procfs lies on /proc, or create fails (V04)", async ({ box }) => {
     const bundle = box.bundle(["/bin/cat", "/proc/self/mountinfo"], {

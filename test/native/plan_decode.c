@@ -1,4 +1,4 @@
-/* The plan decoder (native/plan): fields arrive where the structs have them, and broken bytes are refused. */
+/* The plan decoder (native/plan): fields arrive where the structs have them, and broken bytes are refused (V15). */
 #include "check.h"
 
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-/** Annotations org.systemd.property.*: the text of values, and which properties there may be. */
+/** Annotations org.systemd.property.*: the text of values, and which properties there may be (V20). */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { annotatedProperties } from "../../../src/cgroup/systemd/annotations.ts";
