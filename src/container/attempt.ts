@@ -117,13 +117,16 @@ export class Attempt {
     const { plan, bundle, store } = this.parts;
     const slots = openSlots(plan, store, intent.id, bundle.config);
     const terminal = bundle.config.process?.terminal === true;
-    this.init = startInit(
-      plan,
-      slots,
-      terminal ? [-1, -1, -1] : (this.parts.options.stdio ?? [0, 1, 2]),
-      intent.cgroup,
-    );
-    closeSlots(plan, slots);
+    try {
+      this.init = startInit(
+        plan,
+        slots,
+        terminal ? [-1, -1, -1] : (this.parts.options.stdio ?? [0, 1, 2]),
+        intent.cgroup,
+      );
+    } finally {
+      closeSlots(plan, slots);
+    }
     return this.init;
   }
 
@@ -218,11 +221,8 @@ export class Attempt {
       () => this.init !== undefined && abandon(this.init),
       () => this.master >= 0 && host.close(this.master),
       () => this.notify >= 0 && host.close(this.notify),
-      () => {
-        if (!this.cgroupBegun) return;
-        killAll(intent.cgroup, 9);
-        removeCgroup(intent.cgroup);
-      },
+      () => this.cgroupBegun && killAll(intent.cgroup, 9),
+      () => this.cgroupBegun && removeCgroup(intent.cgroup),
       () => removeResctrl(this.resctrlMade),
       () => this.idmaps?.close(),
       () => (this.hooksBegun || isHookFailure(reason)) && runPoststop(bundle.config, intent),

@@ -24,6 +24,7 @@ import { readFacts } from "./facts.ts";
 import { checkId } from "./id.ts";
 import { type Init, release } from "./init.ts";
 import { inheritedDescriptors, type Preserved } from "./preserve.ts";
+import { bootId } from "./status.ts";
 import { claim, type Intent, prepareStore, type Store } from "./store.ts";
 
 export interface CreateOptions {
@@ -103,6 +104,7 @@ export function setUp(
   );
   const rdt = bundle.config.linux?.intelRdt;
   const resctrl = rdt === undefined ? undefined : tools.extras?.planResctrl(rdt, id);
+  bootId(); // which is remembered: from the claim on there is no failing outside of the attempt
   prepareStore(store);
   host.catchSignals();
   const lock = claim(store, id);

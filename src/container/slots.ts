@@ -12,9 +12,16 @@ const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_NOFOLLOW = 0o400000;
 
-/** Opens every slot of the plan, in order. To be closed by closeSlots after the launch. */
+/** Opens every slot of the plan, in order. To be closed by closeSlots after the launch. On failure none is left open. */
 export function openSlots(plan: Plan, store: Store, id: string, config: Config): readonly number[] {
-  return plan.slots.map((slot) => openSlot(slot, store, id, config));
+  const opened: number[] = [];
+  try {
+    for (const slot of plan.slots) opened.push(openSlot(slot, store, id, config));
+    return opened;
+  } catch (error) {
+    closeSlots(plan, opened);
+    throw error;
+  }
 }
 
 function openSlot(slot: Slot, store: Store, id: string, config: Config): number {

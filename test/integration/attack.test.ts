@@ -141,6 +141,30 @@ describeRuntimes("attack", ({ test: plain, differs }) => {
     rmdirSync(join(box.root, `~${id}x~1`));
   });
 
+  // ---- few descriptors ----
+
+  differs({ runc: "Go needs more", crun: "leaves its directory", node: "Node.js needs more" })(
+    "whatever the limit of descriptors is: a container, or an error and nothing left (B6)",
+    async ({ box }) => {
+      const bundle = box.bundle(["/bin/true"], {
+        config: (config) => {
+          config.process.rlimits = [];
+        },
+      });
+      let made = 0;
+      for (let limit = 7; limit < 60 && made < 2; limit++) {
+        const argv = box.argv("run", "--bundle", bundle, box.newId());
+        const limited = ["/bin/sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh", ...argv];
+        const { code, stderr } = await run(limited, { cwd: box.directory, env: box.environment });
+        if (code === 0) made++;
+        else expect(stderr, `${limit}`).toMatch(/too many open files|No file descriptors/);
+        expect(box.leftovers(), `with ${limit}: ${stderr}`).toEqual([]);
+        expect(existsSync(box.root) ? readdirSync(box.root) : [], `with ${limit}: ${stderr}`).toEqual([]);
+      }
+      expect(made).toBe(2);
+    },
+  );
+
   // ---- destinations that aren't what they seem ----
 
   ours("a destination that a link of the image turns into the root is refused by its place", async ({ box }) => {
