@@ -7,9 +7,10 @@
  *   --quick          a quarter of the rounds        --rows a,b     only rows whose name contains one of these
  *   --markdown       the table as Markdown          --node         bench `node dist/cli.js` too
  *   --no-fetch       don't fetch later peers        --suite NAME   Debian suite of the peers (default sid)
+ *   --systemd-cgroup with the systemd driver, where systemd runs: npm run lab -- --systemd npm run bench -- ...
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     node: { type: "boolean", default: false },
     "no-fetch": { type: "boolean", default: false },
     suite: { type: "string", default: "sid" },
+    "systemd-cgroup": { type: "boolean", default: false },
   },
 });
 
@@ -35,7 +37,7 @@ else main();
 
 function main(): void {
   const { contestants, notes } = findContestants({ fetch: false, suite: options.suite, node: options.node });
-  const lab = new Lab(mkdtempSync(join(tmpdir(), "tsrunc-bench-")));
+  const lab = new Lab(mkdtempSync(join(tmpdir(), "tsrunc-bench-")), options["systemd-cgroup"]);
   try {
     const wanted = options.rows.split(",");
     const results = rows
@@ -133,6 +135,7 @@ function show(bench: Bench): void {
 
 function machine(): string {
   const memory = /MemTotal:\s+(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? "0";
-  const layout = "cgroup v1 layout";
+  const version = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "v2" : "v1";
+  const layout = `cgroup ${version}${options["systemd-cgroup"] ? " by systemd" : ""}`;
   return `Linux ${release()}, ${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(Number(memory) / 2 ** 20)} GiB, ${layout}`;
 }

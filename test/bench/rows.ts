@@ -31,9 +31,12 @@ export interface Row {
 /** The scratch place of a bench run: bundles, and a state root for each contestant. */
 export class Lab {
   readonly directory: string;
+  /** Cgroups by systemd. */
+  readonly systemd: boolean;
 
-  constructor(directory: string) {
+  constructor(directory: string, systemd: boolean) {
     this.directory = directory;
+    this.systemd = systemd;
   }
 
   root(runtime: Contestant): string {
@@ -42,7 +45,8 @@ export class Lab {
 
   /** The command line of a runtime's command with its private root. */
   command(runtime: Contestant, ...args: string[]): string[] {
-    return [...runtime.argv, "--root", this.root(runtime), ...args];
+    const driver = this.systemd ? ["--systemd-cgroup"] : [];
+    return [...runtime.argv, "--root", this.root(runtime), ...driver, ...args];
   }
 
   /**

@@ -44,7 +44,7 @@ describeRuntimes("notify", ({ test, runtime }) => {
       box,
     }) => {
       if (!runtime.ours && kind !== "path") return;
-      const host = await manager(box, kind === "path" ? box.path("notify.sock") : `@tsrunc-${box.tag}`);
+      const host = await manager(box, kind === "path" ? box.path("notify.sock") : `@manager-${box.tag}`);
       const id = box.newId();
       const bundle = box.bundle(telling, withNotify);
       await box.ok(["create", "--bundle", bundle, "--pid-file", box.path("pid"), id], host.options);

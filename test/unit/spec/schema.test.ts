@@ -123,7 +123,7 @@ describe.skipIf(why !== "")(`the official schemas${why}`, () => {
 
   const examples = (kind: string, folder: string): string[] => {
     const path = join(official, "test", kind, folder);
-    return readdirSync(path).map((name) => join(path, name));
+    return existsSync(path) ? readdirSync(path).map((name) => join(path, name)) : [];
   };
   const others = /(windows|solaris|vm|zos|freebsd)-/;
   const name = (path: string): string => path.slice(official.length + 1);
