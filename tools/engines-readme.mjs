@@ -31,6 +31,6 @@ if (after === undefined) {
   console.error(`engines-readme: README.md has no ${begin} ... ${end}`);
   process.exit(1);
 }
-const text = `${begin}\n\n${table}\n\nFrom the results of \`npm run engines\` with the static binary; "–": the engine has no such thing.\n\n${end}`;
+const text = `${begin}\n\n${table}\n\nFrom the results of \`npm run engines\` with the static binary; "–": the engine has no such thing; empty: not asked of it.\n\n${end}`;
 writeFileSync("README.md", before + text + after);
 console.log(table);

@@ -108,8 +108,18 @@ export class CommandLine {
     throw new Error(`${name} doesn't count to ${least}`);
   }
 
+  /**
+   * Removes containers. Podman 4.3 starts a clean-up of its own when a container ends, and trips over it when it is to
+   * remove the container at the same time, whatever the runtime: then once more.
+   */
   async remove(...names: string[]): Promise<void> {
-    await this.ok(`rm -f ${this.client.name === "podman" ? "-t 0" : ""}`, ...names);
+    const words = `rm -f ${this.client.name === "podman" ? "-t 0" : ""}`;
+    let result = await this.call(words, ...names);
+    for (let tries = 0; tries < 20 && result.stderr.includes("device or resource busy"); tries++) {
+      await sleep(100);
+      result = await this.call(words, ...names);
+    }
+    if (result.code !== 0) throw new Error(`${words} ${names.join(" ")}: ${result.stderr}`);
   }
 
   onTerminal(words: string, ...more: string[]): Promise<Result> {
