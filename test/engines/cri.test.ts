@@ -10,6 +10,7 @@ import { cgroupValue } from "./commandline.ts";
 import { connect } from "./cri.mjs";
 import { Column } from "./features.ts";
 import { EngineLab, runtimesFor } from "./lab.ts";
+import { stream } from "./stream.ts";
 
 for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter((each) => each.name !== "node")) {
   describe(`cri [${runtime.name}]`, () => {
@@ -203,7 +204,7 @@ for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter(
       },
     );
 
-    column.test("exec", "synchronous: both streams, exit code, timeout; streaming: a URL", async () => {
+    column.test("exec", "synchronous: both streams, exit code, timeout", async () => {
       const pod = await makePod();
       const id = await makeContainer(pod, ["/bin/sleep", "1000"]);
       const both = await exec(id, "/bin/sh", "-c", "echo out; echo err >&2; exit 3");
@@ -211,8 +212,21 @@ for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter(
       const slow = { container_id: id, cmd: ["/bin/sleep", "991"], timeout: "1" };
       await expect(cri.call("ExecSync", slow)).rejects.toMatchObject({ code: 4 }); // DEADLINE_EXCEEDED
       await expect(exec(id, "nosuchprogram")).rejects.toThrow("executable file not found in $PATH");
-      const stream = await cri.call("Exec", { container_id: id, cmd: ["/bin/true"], stdout: true });
-      expect(stream.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/exec\//);
+      await removePod(pod.id);
+    });
+
+    column.test("exec", "streaming, as kubectl exec: standard input, both outputs, exit code; a terminal", async () => {
+      const pod = await makePod();
+      const id = await makeContainer(pod, ["/bin/sleep", "1000"]);
+      const script = "read line; echo got $line; echo problem >&2; exit 4";
+      const open = async (cmd: string[], tty: boolean): Promise<string> =>
+        (await cri.call("Exec", { container_id: id, cmd, tty, stdin: true, stdout: true, stderr: !tty })).url;
+      const plain = await stream(await open(["/bin/sh", "-c", script], false), inside, "hello\n");
+      expect(plain).toMatchObject({ stdout: "got hello\n", stderr: "problem\n", outcome: { status: "Failure" } });
+      expect(plain.outcome.details?.causes).toContainEqual(expect.objectContaining({ message: "4" }));
+      const terminal = await stream(await open(["/bin/sh", "-c", "read line; tty"], true), inside, "hello\n");
+      expect(terminal.stdout).toMatch(/\/dev\/pts\/\d+\r\n/);
+      expect(terminal.outcome.status).toBe("Success");
       await removePod(pod.id);
     });
 
