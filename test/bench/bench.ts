@@ -16,9 +16,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile, repository } from "../harness/paths.ts";
 import { hybridCgroups } from "../harness/runtimes.ts";
+import { oracle } from "../unit/seccomp/libseccomp.ts";
 import { type Contestant, findContestants } from "./contestants.ts";
 import { type Bench, type RowResult, ratios, type Series, table } from "./report.ts";
-import { floorLines, Lab, type Line, type Row, rows } from "./rows.ts";
+import { floorLines, Lab, type Line, podmanConfig, type Row, rows } from "./rows.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -43,6 +44,7 @@ function main(): void {
     const results = rows
       .filter((row) => wanted.some((part) => row.name.includes(part)))
       .map((row) => measure(row, contestants, lab));
+    if (results.some(({ name }) => name.includes("seccomp profile compiled"))) notes.push(libseccompTime());
     const bench: Bench = { date: new Date().toISOString(), machine: machine(), contestants, rows: results, notes };
     show(bench);
   } finally {
@@ -131,6 +133,17 @@ function show(bench: Bench): void {
   console.log(`${bench.date.slice(0, 10)}, ${bench.machine}`);
   for (const line of [...sizes, ...bench.notes]) console.log(line);
   console.log(`\n${table(bench, options.markdown)}`);
+}
+
+/** What crun and runc spend on the same profile, in the library that they share. */
+function libseccompTime(): string {
+  const profile = podmanConfig().linux.seccomp;
+  const times = Array.from({ length: 9 }, () => {
+    const began = performance.now();
+    oracle(profile, "x86_64");
+    return performance.now() - began;
+  }).sort((a, b) => a - b);
+  return `libseccomp makes podman's profile in ${Math.round((times[4] ?? Number.NaN) * 1000)} µs`;
 }
 
 function machine(): string {
