@@ -194,7 +194,11 @@ export class Box {
       left = this.leftovers();
     }
     if (left.length > 0) sweep(this.tag);
-    if (process.env["TSRUNC_TEST_KEEP"] === undefined) rmSync(this.directory, { recursive: true, force: true });
+    // never through a mount that couldn't be taken away: the host's files may be below it
+    const mounted = this.leftovers().some((line) => line.startsWith("mount "));
+    if (process.env["TSRUNC_TEST_KEEP"] === undefined && !mounted) {
+      rmSync(this.directory, { recursive: true, force: true });
+    }
     const changed = compare(this.#before, pictureHost());
     if (left.length + changed.length > 0) {
       throw new Error(`the host isn't as before (${this.directory}):\n${[...left, ...changed].join("\n")}`);
