@@ -120,16 +120,24 @@ static void is_done_when_it_ends(void)
 	host_call_end(&call);
 }
 
-/* What is left of processes with this argument. */
-static int count_processes(const char *argument)
+/* Whether processes with this argument are left; killed ones take a moment to go. */
+static int are_left(const char *argument)
 {
 	char command[200];
-	int status;
+	int left = 1;
 
-	snprintf(command, sizeof command, "exit $(ps -e -o args | grep -c '^sleep %s$')", argument);
-	status = system(command);
-	return WEXITSTATUS(status);
+	snprintf(command, sizeof command, "ps -e -o args | grep -q '^sleep %s$'", argument);
+	for (int tries = 0; left && tries < 50; tries++) {
+		left = system(command) == 0;
+		if (left)
+			usleep(20000);
+	}
+	return left;
 }
+
+/* A script with %1$d for a number that no other run of this test has at the same time. */
+#define WITH_NUMBER(script) (snprintf(text, sizeof text, script, 1000000 + getpid()), text)
+static char text[200];
 
 static void is_killed_at_the_timeout(void)
 {
@@ -137,11 +145,11 @@ static void is_killed_at_the_timeout(void)
 	int64_t start = time_now();
 
 	/* with its children, even if it ignores all it can and floods */
-	CHECK(run(&call, "trap '' TERM INT HUP; sleep 4711 & yes & sleep 4711", "", 300) == 0, "%s", why(&call));
+	CHECK(run(&call, WITH_NUMBER("trap '' TERM INT HUP; sleep %1$d & yes & sleep %1$d"), "", 300) == 0, "%s", why(&call));
 	CHECK(is_text(output(&call, 0), "timeout"), "outcome");
 	CHECK(time_now() - start >= 3 * SECOND / 10 && time_now() - start < 3 * SECOND, "after %lld ms",
 	      (long long)((time_now() - start) / 1000000));
-	CHECK(count_processes("4711") == 0, "its children live");
+	CHECK(!are_left(WITH_NUMBER("%1$d")), "its children live");
 	host_call_end(&call);
 	start = time_now();
 	CHECK(run(&call, "kill -STOP $$", "", 200) == 0 && is_text(output(&call, 0), "timeout"), "%s", why(&call));
@@ -165,8 +173,8 @@ static void ends_when_we_are_told_to(void)
 	CHECK(CALL(&call, catchSignals) == 0, "%s", why(&call));
 	host_call_end(&call);
 	CHECK(pthread_create(&thread, NULL, signal_soon, NULL) == 0, "pthread_create");
-	CHECK(run(&call, "sleep 4712", "", 0) < 0 && call.failure.err == EINTR, "%s", why(&call));
-	CHECK(time_now() - start < 5 * SECOND && count_processes("4712") == 0, "the hook lives");
+	CHECK(run(&call, WITH_NUMBER("sleep %1$d"), "", 0) < 0 && call.failure.err == EINTR, "%s", why(&call));
+	CHECK(time_now() - start < 5 * SECOND && !are_left(WITH_NUMBER("%1$d")), "the hook lives");
 	host_call_end(&call);
 	pthread_join(thread, NULL);
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "a child is left");
