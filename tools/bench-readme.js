@@ -11,7 +11,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const names = ["tsrunc", "crun", "runc"];
 const colours = { tsrunc: "#2b6cb0", crun: "#a0aec0", runc: "#cbd5e0" };
 
-/** @type {{ date: string, machine: string, contestants: { name: string, version: string }[], rows: Row[] }} */
+/** @type {{ date: string, machine: string, contestants: { name: string, version: string }[], rows: Row[], notes: string[] }} */
 const bench = JSON.parse(readFileSync("build/bench.json", "utf8"));
 const rows = bench.rows.filter((row) => row.unit === "ms" && row.series["tsrunc"] !== undefined);
 const versions = bench.contestants
@@ -22,7 +22,7 @@ const caption = `${bench.date.slice(0, 10)}, ${bench.machine}; ${versions}. Medi
 const readme = readFileSync("README.md", "utf8");
 const markers = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
 if (!markers.test(readme)) throw new Error("README.md has no bench markers");
-const content = `![Time of each operation beside crun and runc](docs/bench.svg)\n\n${table()}\n\n${caption}\n`;
+const content = `![Time of each operation beside crun and runc](docs/bench.svg)\n\n${table()}\n\n${others()}\n\n${caption}\n`;
 writeFileSync(
   "README.md",
   readme.replace(markers, (_, begin, end) => begin + content + end),
@@ -57,6 +57,25 @@ function ratio(row, peer) {
   return median(ours.map((value, index) => value / (theirs[index] ?? Number.NaN))).toFixed(2);
 }
 
+/** @param {Series | undefined} series */
+function peak(series) {
+  return series === undefined ? "" : (Math.max(...series.peak) / 1024).toFixed(1);
+}
+
+/** Rows that aren't about the time of a command, a sentence each. */
+function others() {
+  const said = bench.rows
+    .filter(({ unit }) => unit !== "ms")
+    .map(({ name, unit, series }) => {
+      const values = names.flatMap((peer) => {
+        const one = series[peer];
+        return one === undefined ? [] : [`${peer} ${median(one.wall)} ${unit}`];
+      });
+      return `${name}: ${values.join(", ")}.`;
+    });
+  return [...said, ...bench.notes.map((note) => `${note}.`)].join("\\\n");
+}
+
 function table() {
   const head = [
     "",
@@ -72,7 +91,7 @@ function table() {
     ...names.map((name) => milliseconds(row, name)?.toFixed(2) ?? ""),
     ratio(row, "crun"),
     ratio(row, "runc"),
-    ...names.map((name) => (Math.max(0, ...(row.series[name]?.peak ?? [])) / 1024).toFixed(1)),
+    ...names.map((name) => peak(row.series[name])),
   ]);
   const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...body.map(line)].join("\n");
