@@ -12,14 +12,14 @@ import type { Config, Process, Seccomp } from "../spec/config.ts";
 import { dissolveOwnCgroup, makeOwnCgroup, type OwnCgroup, subCgroup } from "./exec-cgroup.ts";
 import { abandonUnlessFrozen, awaitEnd, unlessInitDied } from "./exec-end.ts";
 import { enterByDriver, startJoined } from "./exec-start.ts";
-import { readFacts } from "./facts.ts";
+import { readProcessFacts } from "./facts.ts";
 import { awaitProgram, converse, release } from "./init.ts";
 import { sendListener, takeListener } from "./listener.ts";
 import { writePidFile } from "./pid-file.ts";
 import { inheritedDescriptors } from "./preserve.ts";
 import { setOomScore } from "./proc-files.ts";
 import { joinResctrl } from "./resctrl.ts";
-import { raiseRlimits } from "./rlimits.ts";
+import { mustRaise, raiseRlimits } from "./rlimits.ts";
 import { openInit, statusOf } from "./status.ts";
 import { load, type Store, type StoredContainer } from "./store.ts";
 
@@ -52,7 +52,7 @@ export function exec(
   const container = load(store, id);
   checkJoinable(store, container, options.ignorePaused);
   const preserved = inheritedDescriptors(options.preserveFds);
-  const facts = readFacts();
+  const facts = readProcessFacts();
   const cgroup = subCgroup(container.cgroup, options.subCgroups);
   const init = openInit(container);
   if (init === undefined) throw stopped();
@@ -66,6 +66,7 @@ export function exec(
       keyring: "new",
       preserved: preserved.descriptors,
       environment: preserved.environment,
+      attended: needsUs(container, process),
       ...tools,
     });
     return join({
@@ -170,6 +171,11 @@ function checkTerminal(process: Process, { detach, consoleSocket, timeoutMs }: E
       hint: "leave out --detach or --timeout",
     });
   }
+}
+
+/** Whether there is something that `join` has to do to the process when it has been launched. */
+function needsUs({ cgroup, resctrl }: StoredContainer, { oomScoreAdj, rlimits = [] }: Process): boolean {
+  return cgroup.driver === "systemd" || resctrl !== undefined || oomScoreAdj !== undefined || rlimits.some(mustRaise);
 }
 
 function checkJoinable(store: Store, container: StoredContainer, ignorePaused: boolean): void {

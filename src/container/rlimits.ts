@@ -8,6 +8,12 @@ import { rlimitNumber } from "../spec/tables/rlimits.ts";
 /** Init has inherited our limits. */
 const ourselves = 0;
 
+/** Whether a limit is above our own hard one, so that the process that has inherited ours needs help. */
+export function mustRaise({ type, hard }: Rlimit): boolean {
+  const resource = rlimitNumber(type);
+  return resource !== undefined && BigInt(hard) > BigInt(host.getRlimit(ourselves, resource)[1]);
+}
+
 /**
  * Raises the hard limits of init that are below what the config wants. The soft ones stay for now. Before init changes
  * its user: without CAP_SYS_RESOURCE only a process of the same user may be touched.

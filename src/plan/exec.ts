@@ -3,8 +3,8 @@
 import type { Config, Process } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import { planConsole } from "./console.ts";
-import type { CreateRequest, HostFacts } from "./facts.ts";
-import { hasNamespace, planStart } from "./namespaces.ts";
+import type { CreateRequest, ProcessFacts } from "./facts.ts";
+import { hasNamespace, planJoinCgroup, planStart } from "./namespaces.ts";
 import { type Plan, type Slot, type Step, step } from "./plan.ts";
 import { planProcess } from "./process.ts";
 import { planInitialAffinity } from "./scheduling.ts";
@@ -12,12 +12,15 @@ import { planInitialAffinity } from "./scheduling.ts";
 export type ExecRequest = Pick<
   CreateRequest,
   "id" | "rootfs" | "cgroup" | "keyring" | "preserved" | "environment" | "seccomp"
->;
+> & {
+  /** Whether the runtime has to do something to the process before it does anything itself */
+  readonly attended: boolean;
+};
 
 /** Compiles the plan for a process in the container that `config` describes. */
-export function compileExec(config: Config, process: Process, facts: HostFacts, request: ExecRequest): Plan {
+export function compileExec(config: Config, process: Process, facts: ProcessFacts, request: ExecRequest): Plan {
   const slots: Slot[] = [{ kind: "pidfd" }];
-  const start = planStart(request.cgroup, slots);
+  const start = request.attended ? planStart(request.cgroup, slots) : planJoinCgroup(request.cgroup, slots);
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
   const wanted = config.linux?.namespaces ?? [];
@@ -49,7 +52,7 @@ export function compileExec(config: Config, process: Process, facts: HostFacts, 
  * Whether init needs a procfs of its own: for labels, for whether setgroups(2) is denied, and to open what it has found
  * (the terminal, /etc/passwd). Otherwise it has none, for taking a mount away makes the kernel wait for all CPUs.
  */
-function needsProc(process: Process, { privileged }: HostFacts, steps: readonly Step[]): boolean {
+function needsProc(process: Process, { privileged }: ProcessFacts, steps: readonly Step[]): boolean {
   const labelled = Boolean(process.apparmorProfile || process.selinuxLabel);
   return labelled || !privileged || process.terminal === true || steps.some(({ op }) => op.op === "home");
 }

@@ -5,14 +5,18 @@ import type { CgroupRecord } from "../cgroup/record.ts";
 import type { compileSeccomp } from "../seccomp/compile.ts";
 import type { Machine } from "../seccomp/profile.ts";
 
-export interface HostFacts {
+/** What a process needs to know, be it the container's own or one that joins. */
+export interface ProcessFacts {
   /** Root in the first user namespace: may mknod, and is privileged over every namespace */
   readonly privileged: boolean;
-  readonly cgroup: CgroupLayout;
   /** The architecture that the kernel speaks */
   readonly machine: Machine;
   /** The capabilities we may hand on (bit n = capability n) */
   readonly capabilities: bigint;
+}
+
+export interface HostFacts extends ProcessFacts {
+  readonly cgroup: CgroupLayout;
 }
 
 export interface CreateRequest {

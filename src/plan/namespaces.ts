@@ -79,12 +79,16 @@ function flagsOf(types: readonly NamespaceType[]): number {
  * @param before what is to be done outside of it
  */
 export function planStart(cgroup: CgroupRecord, slots: Slot[], before: readonly Step[] = []): Step[] {
-  const launched = step("", { op: "sync", point: SyncPoint.launched });
+  return [step("", { op: "sync", point: SyncPoint.launched }), ...before, ...planJoinCgroup(cgroup, slots)];
+}
+
+/** Init enters its cgroup by itself where it can't be born there (v1). Adds the slots it needs. */
+export function planJoinCgroup(cgroup: CgroupRecord, slots: Slot[]): Step[] {
   const paths = tasksDirectories(cgroup);
-  if (paths.length === 0) return [launched, ...before];
+  if (paths.length === 0) return [];
   const first = slots.length;
   slots.push(...paths.map((path) => ({ kind: "cgroup", path }) as const));
-  return [launched, ...before, step("/linux/cgroupsPath", { op: "join_cgroup", first, count: paths.length })];
+  return [step("/linux/cgroupsPath", { op: "join_cgroup", first, count: paths.length })];
 }
 
 function rank(type: NamespaceType, privileged: boolean): number {

@@ -5,9 +5,9 @@ import { UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Capabilities, CapabilitySet, Config, Process } from "../spec/config.ts";
 import { honoured } from "../spec/tables/annotations.ts";
-import { capabilities, capabilityMask } from "../spec/tables/capabilities.ts";
+import { capabilities, capabilityMask, capabilityNumber } from "../spec/tables/capabilities.ts";
 import { rlimitNumber } from "../spec/tables/rlimits.ts";
-import type { CreateRequest, HostFacts } from "./facts.ts";
+import type { CreateRequest, ProcessFacts } from "./facts.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { type Step, step } from "./plan.ts";
 import { planAffinity, planScheduling } from "./scheduling.ts";
@@ -23,7 +23,7 @@ interface ProcessSteps {
 export function planProcess(
   config: Config,
   process: Process,
-  facts: HostFacts,
+  facts: ProcessFacts,
   { environment, seccomp, createCwd }: Pick<CreateRequest, "environment" | "seccomp"> & { readonly createCwd: boolean },
 ): ProcessSteps {
   const uid = process.user?.uid ?? 0;
@@ -87,7 +87,13 @@ function planLabels(process: Process): readonly Step[] {
 const all = (1n << 64n) - 1n;
 
 /** Bounding set, groups, ids, then the other sets: exactly what the config lists; a set that is absent is empty. */
-function planIdentity(config: Config, process: Process, facts: HostFacts, uid: number, gid: number): readonly Step[] {
+function planIdentity(
+  config: Config,
+  process: Process,
+  facts: ProcessFacts,
+  uid: number,
+  gid: number,
+): readonly Step[] {
   const at = "/process/capabilities";
   // in a user namespace the container's root has them all
   const granted = hasNamespace(config, "user") ? all : facts.capabilities;
@@ -111,14 +117,15 @@ function planIdentity(config: Config, process: Process, facts: HostFacts, uid: n
 
 /** config.md#linux-process: what can't be granted is logged, and is no error. */
 function warnUngranted(sets: Capabilities | undefined, granted: bigint): void {
-  const names = new Set(Object.values(sets ?? {}).flat());
-  const refused = [...names].filter((name) => ((granted >> BigInt(capabilities[name] ?? 63)) & 1n) === 0n);
+  const names = Object.values(sets ?? {}).flat();
+  if (names.every((name) => capabilityNumber(name) !== undefined) && (capabilityMask(names) & ~granted) === 0n) return;
+  const refused = [...new Set(names)].filter((name) => ((granted >> BigInt(capabilities[name] ?? 63)) & 1n) === 0n);
   if (refused.length > 0) log.warn(`ignoring unknown or unavailable capabilities: [${refused.join(" ")}]`);
 }
 
 function planSeccomp(
   config: Config,
-  facts: HostFacts,
+  facts: ProcessFacts,
   compile: CreateRequest["seccomp"],
 ): { readonly step: Step; readonly notify: boolean } | undefined {
   const profile = config.linux?.seccomp;

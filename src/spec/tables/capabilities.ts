@@ -54,9 +54,14 @@ export function capabilityNumber(name: string): number | undefined {
 
 /** A set of capabilities as the bit mask capset(2) takes; names that no kernel knows are left out. */
 export function capabilityMask(names: readonly string[]): bigint {
-  return names.reduce((mask, name) => mask | bit(capabilityNumber(name)), 0n);
-}
-
-function bit(number: number | undefined): bigint {
-  return number === undefined ? 0n : 1n << BigInt(number);
+  // in halves: arithmetic with BigInts is slow in an interpreting engine
+  let low = 0;
+  let high = 0;
+  for (const name of names) {
+    const number = capabilityNumber(name);
+    if (number === undefined) continue;
+    if (number < 32) low |= 1 << number;
+    else high |= 1 << (number - 32);
+  }
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
