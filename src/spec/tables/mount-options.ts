@@ -78,38 +78,32 @@ const others: { readonly [word: string]: MountOption } = {
   "dest-nofollow": { kind: "dest-nofollow" },
 };
 
-// Most words come many times in one config, and twice: when it is checked and when its plan is made.
-const seen = new Map<string, MountOption | "of the file system">();
+// Made once, so that the heap image of the static binary has it.
+const options: ReadonlyMap<string, MountOption> = new Map([
+  ...attributes.flatMap((row) => [...words(row, "", false), ...words(row, "r", true)]),
+  ...Object.entries(others),
+]);
 
 /** What a word of `options` means; undefined for one that goes to the file system. */
 export function mountOption(word: string): MountOption | undefined {
-  let option = seen.get(word);
-  if (option === undefined) {
-    option = lookUp(word) ?? "of the file system";
-    seen.set(word, option);
-  }
-  return option === "of the file system" ? undefined : option;
-}
-
-function lookUp(word: string): MountOption | undefined {
-  if (Object.hasOwn(others, word)) return others[word];
-  return attribute(word, false) ?? (word.startsWith("r") ? attribute(word.slice(1), true) : undefined);
+  return options.get(word);
 }
 
 /** All words that mean something to the runtime, for `features`. */
 export function mountOptionWords(): string[] {
-  const words = [...attributes.map(([on]) => on), ...attributes.map(([, off]) => off)];
-  return [...Object.keys(others), ...words, ...words.map((word) => `r${word}`)].sort();
+  return [...options.keys()].sort();
 }
 
-function attribute(word: string, recursive: boolean): MountOption | undefined {
-  for (const [on, off, number, ms] of attributes) {
-    if (word !== on && word !== off) continue;
-    const field = accessTimes.has(on) ? flag.MOUNT_ATTR__ATIME : undefined;
-    // "Not this way" leaves the field cleared, which is relatime, the kernel's default.
-    return word === on
-      ? { kind: "attribute", set: number, clear: field ?? 0, recursive, ms: { set: ms, clear: 0 } }
-      : { kind: "attribute", set: 0, clear: field ?? number, recursive, ms: { set: 0, clear: ms } };
-  }
-  return undefined;
+/** The word that sets an attribute and the one that clears it. */
+function words(
+  [on, off, number, ms]: (typeof attributes)[number],
+  prefix: string,
+  recursive: boolean,
+): readonly (readonly [word: string, option: MountOption])[] {
+  // "Not this way" leaves the field of access times cleared, which is relatime, the kernel's default.
+  const field = accessTimes.has(on) ? flag.MOUNT_ATTR__ATIME : undefined;
+  return [
+    [prefix + on, { kind: "attribute", set: number, clear: field ?? 0, recursive, ms: { set: ms, clear: 0 } }],
+    [prefix + off, { kind: "attribute", set: 0, clear: field ?? number, recursive, ms: { set: 0, clear: ms } }],
+  ];
 }
