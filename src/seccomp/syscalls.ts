@@ -7,11 +7,11 @@ export interface CallTable {
   readonly places: string;
 }
 
-let known: Readonly<Record<string, number>> | undefined;
+// Made once, so that the heap image of the static binary has it.
+const known: Readonly<Record<string, number | undefined>> = places();
 
 /** The place of each name in the tables, counted from 1; has no prototype. */
 export function namePlaces(): Readonly<Record<string, number | undefined>> {
-  known ??= places();
   return known;
 }
 
