@@ -68,7 +68,7 @@ describeRuntimes("exec under observation", ({ test, differs, runtime }) => {
       // the capability is one over all that is seen: then only what there is to see counts
       if (capabilities.length === 0) expect(lines).toEqual([]);
       const harmless =
-        /^(attached|memory|exe \/memfd:tsrunc-init \(deleted\)|fd (socket:|pipe:|\/dev\/null|\/memfd:.*|\/|\/\d+\/task\/\d+\/fd|\/tmp\/tsrunc-out-.*|\/etc\/passwd|\/bin\/busybox|anon_inode:.*))$/;
+        /^(attached|memory|exe \/memfd:tsrunc-init \(deleted\)|fd (socket:|pipe:|\/dev\/null|\/memfd:.*|\/|\/\d+\/(task\/\d+\/fd|coredump_filter)|\/tmp\/tsrunc-out-.*|\/etc\/passwd|\/bin\/busybox|anon_inode:.*))$/;
       expect(lines.filter((line) => !harmless.test(line))).toEqual([]);
     }, 120_000);
   }
