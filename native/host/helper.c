@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "fd.h"
+#include "passed_fd.h"
 #include "signals.h"
 #include "spawn.h"
 
@@ -79,24 +80,9 @@ int host_startHelper(struct host_call *call)
 	return result;
 }
 
-/* The descriptor that came along, or -1. */
-static int descriptor_of(struct msghdr *message)
-{
-	struct cmsghdr *header = CMSG_FIRSTHDR(message);
-	int fd = -1;
-
-	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len == CMSG_LEN(sizeof fd))
-		memcpy(&fd, CMSG_DATA(header), sizeof fd);
-	return fd;
-}
-
 int host_receiveMessage(struct host_call *call)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
+	union passed_fd control;
 	struct msghdr message = {.msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 	struct iovec part = {0};
 	struct hv list = hv_list(&call->arena, 2);
@@ -121,7 +107,7 @@ int host_receiveMessage(struct host_call *call)
 	if (length <= 0)
 		return 0;
 	list.list.items[0] = hv_bytes(part.iov_base, (size_t)length);
-	list.list.items[1] = hv_int(descriptor_of(&message));
+	list.list.items[1] = hv_int(passed_fd_get(&message));
 	if ((message.msg_flags & MSG_TRUNC) != 0)
 		return host_fail(call, EMSGSIZE, "recvmsg", "%s", "");
 	call->result = list;

@@ -5,28 +5,11 @@
 #include <sys/socket.h>
 
 #include "fd.h"
+#include "passed_fd.h"
 #include "protocol.h"
 #include "signals.h"
 
-/* Room for one descriptor; aligned as the kernel wants it. */
-union control {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 /* ---- receive --------------------------------------------------------------------------------------------------- */
-
-/* The descriptor that came along, or -1. */
-static int descriptor_of(struct msghdr *message)
-{
-	struct cmsghdr *header = CMSG_FIRSTHDR(message);
-	int fd = -1;
-
-	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len == CMSG_LEN(sizeof fd))
-		memcpy(&fd, CMSG_DATA(header), sizeof fd);
-	return fd;
-}
 
 /* InitMessage of host.ts. Takes fd. */
 static int answer_message(struct host_call *call, const char *bytes, size_t length, int owned)
@@ -62,7 +45,7 @@ static int answer_message(struct host_call *call, const char *bytes, size_t leng
 
 int host_receive(struct host_call *call)
 {
-	union control control;
+	union passed_fd control;
 	char bytes[MESSAGE_MAX];
 	struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
 	struct msghdr message = {
@@ -87,7 +70,7 @@ int host_receive(struct host_call *call)
 		return 0;
 	if (length < 0)
 		return host_fail(call, errno, "recvmsg", "message of init");
-	fd = descriptor_of(&message);
+	fd = passed_fd_get(&message);
 	if (length == 0 && fd < 0)
 		return 0;
 	/* Descriptors that did not fit were never made ours; a text that did not fit is no message of our init. */
@@ -103,7 +86,7 @@ int host_receive(struct host_call *call)
 
 int host_go(struct host_call *call)
 {
-	union control control = {.bytes = {0}};
+	union passed_fd control;
 	char byte = GO;
 	struct iovec part = {.iov_base = &byte, .iov_len = 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -112,14 +95,8 @@ int host_go(struct host_call *call)
 
 	if (arg_fd(call, 0, "socket", &socket) < 0 || arg_fd_or_none(call, 1, "fd", &fd) < 0)
 		return -1;
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control;
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-	}
+	if (fd >= 0)
+		passed_fd_put(&message, &control, fd);
 	do
 		sent = sendmsg(socket, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "passed_fd.h"
 #include "signals.h"
 
 /* A path too long for an address is named by a descriptor of its directory; *holder is that. */
@@ -78,21 +79,12 @@ static int connect_to(int socket_fd, const char *name)
 
 static int send_with(int socket_fd, const char *text, size_t length, int fd)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {.bytes = {0}};
+	union passed_fd control;
 	struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control;
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-	}
+	if (fd >= 0)
+		passed_fd_put(&message, &control, fd);
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "fd.h"
+#include "passed_fd.h"
 #include "sockets.h"
 
 /* How long a listener whose queue is full may take. */
@@ -57,19 +58,12 @@ int socket_connect(int socket, const char *path)
 /* The descriptor goes with the first byte; the rest of the text follows. */
 static int send_all(int socket, const char *text, size_t len, int fd)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {.bytes = {0}};
+	union passed_fd control;
 	/* sendmsg(2) takes it as void *, but does not write to it */
 	struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = len};
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	passed_fd_put(&message, &control, fd);
 	while (part.iov_len > 0) {
 		ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
 

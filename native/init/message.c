@@ -7,11 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Room for one descriptor. */
-union control_buffer {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
+#include "passed_fd.h"
 
 /* Sends one message. Returns 0, or -1 when there is no channel or nobody at its other end. */
 static int try_send(const struct init *in, enum message_kind kind, int value, const char *call, const char *detail,
@@ -20,7 +16,7 @@ static int try_send(const struct init *in, enum message_kind kind, int value, co
 	char buffer[MESSAGE_MAX];
 	struct init_message header = {.kind = (uint32_t)kind, .op = in->op, .value = value};
 	struct text words = text_in(buffer + sizeof(header), sizeof(buffer) - sizeof(header));
-	union control_buffer control;
+	union passed_fd control;
 	struct iovec part;
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	ssize_t sent;
@@ -31,14 +27,8 @@ static int try_send(const struct init *in, enum message_kind kind, int value, co
 	text_add_bytes(&words, call, strlen(call) + 1);
 	text_add(&words, detail);
 	part = (struct iovec){buffer, sizeof(header) + words.len};
-	if (fd >= 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int));
-		control.align = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-	}
+	if (fd >= 0)
+		passed_fd_put(&message, &control, fd);
 	do
 		/* as few kinds of calls as possible: a seccomp filter may already be there. (SIGPIPE then is as good an end as any.) */
 		sent = fd < 0 && !in->committed ? write(in->control, buffer, part.iov_len)
@@ -53,22 +43,10 @@ void message_send(struct init *in, enum message_kind kind, int value, const char
 		_exit(1); /* no commit, no life */
 }
 
-/* Takes the descriptor out of a received message, -1 if there is none. More than one can't come: no room for it. */
-static int received_fd(struct msghdr *message)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(message);
-	int fd = -1;
-
-	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
 void message_wait(struct init *in, int *fd)
 {
 	char byte = 0;
-	union control_buffer control;
+	union passed_fd control;
 	struct iovec part = {&byte, 1};
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.bytes)};
@@ -83,7 +61,7 @@ void message_wait(struct init *in, int *fd)
 		_exit(1);
 	if (fd == NULL)
 		return;
-	came = received_fd(&message);
+	came = passed_fd_get(&message);
 	*fd = take_fd(&came);
 }
 

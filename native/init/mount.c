@@ -204,14 +204,18 @@ static int mount_one(struct init *in, const struct op_mount *op, struct failure 
 	return 0;
 }
 
-int run_mount(struct init *in, const struct op_mount *op, struct failure *why)
+/* What becomes of a mount that may fail: a note to the runtime. */
+static int unless_optional(struct init *in, int result, uint32_t flags, const struct failure *why)
 {
-	if (mount_one(in, op, why) == 0)
-		return 0;
-	if ((op->flags & PLAN_MOUNT_OPTIONAL) == 0)
-		return -1;
+	if (result == 0 || (flags & PLAN_MOUNT_OPTIONAL) == 0)
+		return result;
 	message_note(in, why);
 	return 0;
+}
+
+int run_mount(struct init *in, const struct op_mount *op, struct failure *why)
+{
+	return unless_optional(in, mount_one(in, op, why), op->flags, why);
 }
 
 /* The source of a bind mount as a detached tree. */
@@ -253,12 +257,7 @@ static int bind_one(struct init *in, const struct op_bind *op, struct failure *w
 
 int run_bind(struct init *in, const struct op_bind *op, struct failure *why)
 {
-	if (bind_one(in, op, why) == 0)
-		return 0;
-	if ((op->flags & PLAN_MOUNT_OPTIONAL) == 0)
-		return -1;
-	message_note(in, why);
-	return 0;
+	return unless_optional(in, bind_one(in, op, why), op->flags, why);
 }
 
 int run_device_bind(struct init *in, const struct op_device_bind *op, struct failure *why)

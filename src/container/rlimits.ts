@@ -9,9 +9,16 @@ import { rlimitNumber } from "../spec/tables/rlimits.ts";
 const ourselves = 0;
 
 /** Whether a limit is above our own hard one, so that the process that has inherited ours needs help. */
-export function mustRaise({ type, hard }: Rlimit): boolean {
+export function mustRaise(limit: Rlimit): boolean {
+  return raiseFrom(limit) !== undefined;
+}
+
+/** The kernel's number of a limit that is to be raised, and our own soft and hard one; undefined for all others. */
+function raiseFrom({ type, hard: wanted }: Rlimit) {
   const resource = rlimitNumber(type);
-  return resource !== undefined && BigInt(hard) > BigInt(host.getRlimit(ourselves, resource)[1]);
+  if (resource === undefined) return undefined;
+  const [soft, hard] = host.getRlimit(ourselves, resource);
+  return BigInt(wanted) > BigInt(hard) ? { resource, soft, hard } : undefined;
 }
 
 /**
@@ -20,10 +27,9 @@ export function mustRaise({ type, hard }: Rlimit): boolean {
  */
 export function raiseRlimits(pid: number, rlimits: readonly Rlimit[]): void {
   rlimits.forEach((limit, index) => {
-    const resource = rlimitNumber(limit.type);
-    if (resource === undefined) return;
-    const [soft, hard] = host.getRlimit(ourselves, resource);
-    if (BigInt(limit.hard) <= BigInt(hard)) return;
+    const from = raiseFrom(limit);
+    if (from === undefined) return;
+    const { resource, soft, hard } = from;
     try {
       host.setRlimit(pid, resource, soft, limit.hard);
     } catch (error) {
