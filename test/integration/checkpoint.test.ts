@@ -68,7 +68,11 @@ async function restore(
   return { id, pid: Number(readFileSync(pidFile, "utf8")) };
 }
 
-const count = (bundle: string): number => Number(readFileSync(join(bundle, "rootfs/tmp/count"), "utf8") || Number.NaN);
+/** What the program has written last; not a number before it has, as in a root file system it was just restored into. */
+function count(bundle: string): number {
+  const file = join(bundle, "rootfs/tmp/count");
+  return existsSync(file) ? Number(readFileSync(file, "utf8") || Number.NaN) : Number.NaN;
+}
 
 /** Waits until the program counts on from where it was. */
 async function countsOn(bundle: string): Promise<void> {
@@ -78,9 +82,7 @@ async function countsOn(bundle: string): Promise<void> {
 
 async function counter(box: Box, config?: (config: Config) => void): Promise<Container> {
   const container = await box.start(counting, config === undefined ? {} : { config });
-  await eventually("the first number", () =>
-    existsSync(join(container.bundle, "rootfs/tmp/count")) && count(container.bundle) > 0 ? true : undefined,
-  );
+  await eventually("the first number", () => (count(container.bundle) > 0 ? true : undefined));
   return container;
 }
 
