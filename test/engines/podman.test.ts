@@ -143,8 +143,8 @@ for (const runtime of runtimesFor("podman", "podman", "conmon", "busybox")) {
     column.test("secrets", "as a file and as a variable", async () => {
       writeFileSync(lab.path("secret"), "hidden");
       await cli.ok(`secret create sec ${lab.path("secret")}`);
-      const result = await cli.run(
-        "--rm --secret sec --secret sec,type=env,target=SEC",
+      const result = await cli.output(
+        "--secret sec --secret sec,type=env,target=SEC",
         "sh",
         "-c",
         "cat /run/secrets/sec; echo $SEC",
