@@ -108,6 +108,7 @@ host_flags = -O2 $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -isystem build/kernel
 	-MMD -MP
 
 objects_engine := $(engine:%=build/obj/engine/%.o)
+objects_train := $(engine:%=build/obj/train/%.o)
 objects_host := $(sources_host:native/%.c=build/obj/%.o)
 objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
 
@@ -122,11 +123,31 @@ dist/tsrunc: build/tsrunc-cold
 build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
 	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -s -lm
 
-# Half a minute of compiling: done again only when the sources or these flags have changed.
-build/obj/engine/%.o: build/quickjs/src/quickjs.h build/obj/engine/flags
-	$(MUSL_CC) $(engine_flags) -c build/quickjs/src/$*.c -o $@
+# The engine is compiled twice, a minute in all, and only when its sources or these flags have changed: once so that it counts
+# what is executed while it compiles plans (tools/train.sh), then with these counts, by which the compiler lays out the
+# interpreter: a fifth less time in JavaScript. Where the counts can't be had, they are missed by nothing else.
+build/obj/engine/%.o: build/obj/train/profile
+	$(MUSL_CC) $(engine_flags) -fprofile-use=build/obj/train/$*.gcda -c build/quickjs/src/$*.c -o $@
 
-build/obj/engine/flags: always
+build/obj/train/profile: $(objects_train) | build/obj/train/tsrunc
+	tools/train.sh build/obj/train
+	@touch $@
+
+build/obj/train/tsrunc: build/obj/train/tsrunc-cold
+	$< --write-heap-image build/obj/train/heap.image
+	$(OBJCOPY) --update-section .heap=build/obj/train/heap.image $< $@
+
+build/obj/train/tsrunc-cold: $(objects_train) $(objects_host) $(objects_quickjs) build/obj/train/dump.o build/obj/embed-init.o \
+		build/obj/bytecode.o
+	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -Wl,--wrap=_exit -lgcov -lm
+
+build/obj/train/dump.o: native/quickjs/train/dump.c build/obj/train/flags
+	$(MUSL_CC) $(host_flags) -c $< -o $@
+
+build/obj/train/%.o: build/quickjs/src/quickjs.h build/obj/train/flags
+	$(MUSL_CC) $(engine_flags) -fprofile-generate -c build/quickjs/src/$*.c -o $@
+
+build/obj/train/flags: always
 	@mkdir -p $(@D)
 	@echo '$(MUSL_CC) $(engine_flags)' | cmp --quiet - $@ || echo '$(MUSL_CC) $(engine_flags)' >$@
 
@@ -144,8 +165,9 @@ build/quickjs/src/quickjs.h: tools/quickjs.lock
 build/js/main.js: $(bundle_inputs)
 	node tools/bundle.js quickjs
 
-build/compile-bytecode: native/quickjs/compile.c $(objects_engine)
-	$(MUSL_CC) $(host_flags) -MF build/obj/compile.d $< $(objects_engine) -static -lm -o $@
+# Linked with the engine that counts, for this program comes before the other one.
+build/compile-bytecode: native/quickjs/compile.c $(objects_train)
+	$(MUSL_CC) $(host_flags) -MF build/obj/compile.d $^ -static -lgcov -lm -o $@
 
 build/obj/bytecode.o: build/js/main.js build/compile-bytecode
 	@mkdir -p build/bytecode && rm -f build/bytecode/*

@@ -66,10 +66,10 @@ export class CommandLine {
    */
   async output(flags: string, ...command: string[]): Promise<Result> {
     const name = `said${++this.#outputs}`;
-    const { code, stderr } = await this.run(`--name ${name} ${flags}`, ...command);
+    const result = await this.run(`--name ${name} ${flags}`, ...command);
     const logged = await this.call(`logs ${name}`);
     await this.remove(name);
-    return { code, stdout: logged.stdout, stderr: logged.stderr || stderr };
+    return { ...result, stdout: logged.stdout, stderr: logged.stderr || result.stderr };
   }
 
   /** Runs the probe in a new container. */
