@@ -21,7 +21,7 @@ import { load, type Store } from "./container/store.ts";
 import { Errno, isErrno, KernelError, UserError } from "./errors.ts";
 import { execProcess } from "./plan/exec-process.ts";
 import type { Plan } from "./plan/plan.ts";
-import { compileSeccomp } from "./seccomp/compile.ts";
+import { prepareSeccomp } from "./seccomp/compile.ts";
 import { explainLater, SchemaBreach } from "./spec/breach.ts";
 import type { Process } from "./spec/config.ts";
 import { explain } from "./spec/explain.ts";
@@ -104,7 +104,7 @@ export class Runtime {
       const config = savedConfig(this.store, checkId(id));
       const wanted = this.process(process, config, options);
       extras.checkLabels(wanted, undefined);
-      const seccomp = config.linux?.seccomp === undefined ? undefined : compileSeccomp;
+      const seccomp = config.linux?.seccomp === undefined ? undefined : prepareSeccomp;
       return exec(this.store, id, config, wanted, execOptions(options), { seccomp });
     });
   }
@@ -177,7 +177,7 @@ export class Runtime {
     { machine = false }: { readonly machine?: boolean } = {},
   ): { readonly valid: boolean; readonly problems: readonly Finding[] } {
     return told(() => {
-      const tools = { explain, seccomp: compileSeccomp, machine };
+      const tools = { explain, seccomp: prepareSeccomp, machine };
       const { findings } = inspectBundle(absolute(path), this.facts, tools);
       return { valid: findings.every(({ severity }) => severity !== "error"), problems: findings };
     });
@@ -235,7 +235,7 @@ function told<T>(work: () => T): T {
 }
 
 function toolsFor({ config }: Bundle): CreateTools {
-  return { seccomp: config.linux?.seccomp === undefined ? undefined : compileSeccomp, extras };
+  return { seccomp: config.linux?.seccomp === undefined ? undefined : prepareSeccomp, extras };
 }
 
 function execOptions(options: ExecOptions): Parameters<typeof exec>[4] {

@@ -77,6 +77,22 @@ int sealed_data(const char *name, const void *bytes, size_t len, const char **st
 	return fd < 0 ? -1 : fill(fd, bytes, len, 0, 0, step);
 }
 
+int host_sealedFile(struct host_call *call)
+{
+	const char *name, *step;
+	const uint8_t *bytes;
+	size_t len;
+	int fd;
+
+	if (arg_cstr(call, 0, "name", &name) < 0 || arg_bytes(call, 1, "bytes", &bytes, &len) < 0)
+		return -1;
+	fd = sealed_data(name, bytes, len, &step);
+	if (fd < 0)
+		return host_fail(call, errno, step, "%s", name);
+	call->result = hv_int(fd);
+	return 0;
+}
+
 /* ---- without executable memfds ----------------------------------------------------------------------------------- */
 
 /* An unnamed file somewhere where programs may be run. */

@@ -8,7 +8,7 @@
  *     |<----------------------------------------|
  *     | GO                                      |  (the runtime has done its part: cgroup, id maps, hooks ...)
  *     |---------------------------------------->|
- *     |              WANT(op) ... FORKED(op)... |  a detached tree is asked for; the pid after a fork
+ *     |              WANT(op) ... FORKED(op)... |  a detached tree or the seccomp filter; the pid after a fork
  *     |<----------------------------------------|
  *     | GO + descriptor (answer to WANT)        |
  *     |---------------------------------------->|

@@ -74,6 +74,8 @@ struct init {
 	uint32_t preserve_first, preserve_count;
 	const char **env;  /* of the program, NULL at its end */
 	size_t env_count;
+	const void *filter; /* struct sock_filter[], from the runtime */
+	size_t filter_bytes;
 	const char **args;
 	char program[4096];
 	uint64_t began;    /* CLOCK_MONOTONIC, for the trace */

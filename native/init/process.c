@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,6 +13,8 @@
 
 #define IOPRIO_WHO_PGRP 2
 #define AFFINITY_BYTES 1024 /* 8192 CPUs, as many as linux can have */
+#define FILTER_INSTRUCTION 8 /* sizeof(struct sock_filter) */
+#define FILTER_MAX_INSTRUCTIONS 4096
 #define SECCOMP_MODE_FILTER 1
 #define SECCOMP_NEW_LISTENER (1u << 3)
 #define PASSWD_MAX (1u << 20)
@@ -176,18 +179,35 @@ int run_home(struct init *in, const struct op_home *op, struct failure *why)
 	return 0;
 }
 
+int run_filter(struct init *in, const struct op_filter *op, struct failure *why)
+{
+	int file = -1;
+	struct stat st;
+
+	(void)op;
+	message_send(in, MESSAGE_WANT, 0, "", "", -1);
+	message_wait(in, &file);
+	if (fstat(file, &st) < 0 || st.st_size <= 0 || st.st_size % FILTER_INSTRUCTION != 0 ||
+	    st.st_size > FILTER_MAX_INSTRUCTIONS * FILTER_INSTRUCTION)
+		return FAIL(why, EINVAL, "seccomp", "a filter has 1 to 4096 instructions");
+	in->filter_bytes = (size_t)st.st_size;
+	in->filter = mmap(NULL, in->filter_bytes, PROT_READ, MAP_PRIVATE, file, 0);
+	close_fd(&file);
+	return in->filter == MAP_FAILED ? FAIL(why, errno, "mmap", "seccomp filter") : 0;
+}
+
 int run_seccomp(struct init *in, const struct op_seccomp *op, struct failure *why)
 {
 	struct {
 		unsigned short len;
 		const void *filter;
-	} program = {(unsigned short)(op->filter.len / 8), op->filter.ptr};
+	} program = {(unsigned short)(in->filter_bytes / FILTER_INSTRUCTION), in->filter};
 	uint32_t flags = op->flags | (op->notify ? SECCOMP_NEW_LISTENER : 0);
 	long listener;
 	int expected = -1;
 
-	if (op->filter.len == 0 || op->filter.len % 8 != 0 || op->filter.len / 8 > 4096)
-		return FAIL(why, EINVAL, "seccomp", "a filter has 1 to 4096 instructions");
+	if (in->filter == NULL)
+		return FAIL(why, EINVAL, "plan", "seccomp needs filter before it");
 	if (op->notify) {
 		/* a new descriptor gets the lowest free number */
 		expected = fcntl(PLAN_SOCKET, F_DUPFD_CLOEXEC, 0);

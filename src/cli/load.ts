@@ -38,7 +38,7 @@ export async function loadDriverOf(store: Store, id: string): Promise<void> {
 
 /** The seccomp compiler, for a config with a profile. */
 export async function seccompFor({ linux }: Config): Promise<CreateTools["seccomp"]> {
-  return linux?.seccomp === undefined ? undefined : (await import("../seccomp/compile.ts")).compileSeccomp;
+  return linux?.seccomp === undefined ? undefined : (await import("../seccomp/compile.ts")).prepareSeccomp;
 }
 
 export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<CreateTools> {

@@ -165,13 +165,9 @@ export function compilePlan(
     environment: request.preserved.environment,
     hookEnvironment: traceEnvironment(),
     cgroup: request.cgroup,
-    seccomp: measured(request.seccomp),
+    seccomp: request.seccomp,
     ...(request.extras === undefined ? {} : { links: request.extras.sourceLinks(bundle.path, bundle.config.mounts) }),
   });
-}
-
-function measured(compile: CreateRequest["seccomp"]): CreateRequest["seccomp"] {
-  return compile && ((profile, host) => measure("compile the seccomp profile", () => compile(profile, host)));
 }
 
 /** A terminal needs somebody at its other end, known before anything is done. */

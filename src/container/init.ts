@@ -67,6 +67,13 @@ const O_PATH = 0o10000000;
 /** Talks until init has committed. Any failure is thrown with the step's place in config.json. */
 export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: Answers): void {
   const { killsBefore } = init;
+  let filter: Uint8Array | undefined;
+  const compileFilter = (): void => {
+    filter ??= plan.filter && measure("compile the seccomp profile", plan.filter);
+  };
+  // while init works: as soon as it has no need of us for now
+  let stopped = false;
+  if (!plan.steps.some(({ op }) => op.op === "sync")) compileFilter();
   for (;;) {
     const message = receive(init);
     if (message === undefined) throw initDied(init, cgroup, killsBefore);
@@ -83,7 +90,11 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         }
         if (step.op.op === "sync") answers.sync(step.op.point);
         go(init, -1);
-        if (index === 0) answers.meanwhile();
+        if (!stopped) {
+          stopped = true;
+          answers.meanwhile();
+          compileFilter();
+        }
         break;
       case MessageKind.fd:
         answers.descriptor(step.op, fd);
@@ -95,11 +106,11 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         init.pidfd = fd;
         break;
       case MessageKind.want: {
-        const tree = answers.tree(step);
+        const wanted = step.op.op === "filter" ? sealedFilter(filter) : answers.tree(step);
         try {
-          go(init, tree);
+          go(init, wanted);
         } finally {
-          host.close(tree);
+          host.close(wanted);
         }
         break;
       }
@@ -123,6 +134,11 @@ export function converse(init: Init, plan: Plan, cgroup: CgroupRecord, answers: 
         throw new UserError(`init sent a message of unknown kind ${kind}`, { code: "init" });
     }
   }
+}
+
+function sealedFilter(filter: Uint8Array | undefined): number {
+  if (filter === undefined) throw new TypeError("init wants a seccomp filter that the plan doesn't have");
+  return host.sealedFile("tsrunc-filter", filter);
 }
 
 /**

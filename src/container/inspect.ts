@@ -96,7 +96,7 @@ function inspectFurther(bundle: string, text: string, sound: boolean, tools: Ins
 /** Compiles the plan to see whether it can be done; a config without a process may wait for one. */
 function compile(bundle: string, config: Config, { seccomp, machine }: InspectTools): void {
   const process = config.process ?? { cwd: "/" };
-  compileCreate({ ...config, process }, machine ? readFacts() : anyMachine(), {
+  const plan = compileCreate({ ...config, process }, machine ? readFacts() : anyMachine(), {
     id: "ID",
     bundle,
     rootfs: `${bundle}/${config.root?.path ?? ""}`,
@@ -109,6 +109,7 @@ function compile(bundle: string, config: Config, { seccomp, machine }: InspectTo
     links: sourceLinks(bundle, config.mounts),
     seccomp: config.linux?.seccomp === undefined ? undefined : seccomp,
   });
+  plan.filter?.();
 }
 
 /** A machine that can do everything: what is refused on it is refused everywhere. */

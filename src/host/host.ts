@@ -113,6 +113,8 @@ export interface Host {
 
   // ---- processes -------------------------------------------------------------------------------------------------
 
+  /** A memfd with these bytes that nobody can change any more (memfd_create(2), fcntl(2) F_ADD_SEALS). */
+  sealedFile(name: string, bytes: Uint8Array): number;
   /** CLONE_NEW*-flagged start of init: see launch.c. Returns [pid, pidfd, socket]. */
   launch(
     plan: readonly WireOp[],

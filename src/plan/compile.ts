@@ -24,7 +24,7 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
 
-  const { before, after } = planProcess(config, process, facts, { ...request, createCwd: true });
+  const { before, after, filter } = planProcess(config, process, facts, { ...request, createCwd: true });
   const steps: Step[] = [
     ...namespaces.steps,
     ...planKeyring(request),
@@ -40,7 +40,7 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
     ...planHooks(config, "startContainer", request),
     ...after,
   ];
-  return { cloneFlags: namespaces.cloneFlags, slots, steps };
+  return { cloneFlags: namespaces.cloneFlags, slots, steps, ...(filter === undefined ? {} : { filter }) };
 }
 
 function planKeyring({ keyring, id }: CreateRequest): readonly Step[] {

@@ -26,7 +26,7 @@ export function compileExec(config: Config, process: Process, facts: ProcessFact
   const wanted = config.linux?.namespaces ?? [];
   const flags = wanted.reduce((bits, { type }) => bits | namespaces[type].flag, 0);
   const at = "/linux/namespaces";
-  const { before, after } = planProcess(config, process, facts, { ...request, createCwd: false });
+  const { before, after, filter } = planProcess(config, process, facts, { ...request, createCwd: false });
   const steps: Step[] = [
     ...planInitialAffinity(process.execCPUAffinity),
     ...start,
@@ -45,7 +45,7 @@ export function compileExec(config: Config, process: Process, facts: ProcessFact
     step("", { op: "commit", keep: 1 }),
     ...after,
   ];
-  return { cloneFlags: 0, slots, steps };
+  return { cloneFlags: 0, slots, steps, ...(filter === undefined ? {} : { filter }) };
 }
 
 /**

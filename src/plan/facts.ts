@@ -2,7 +2,7 @@
 
 import type { CgroupLayout } from "../cgroup/layout.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
-import type { compileSeccomp } from "../seccomp/compile.ts";
+import type { prepareSeccomp } from "../seccomp/compile.ts";
 import type { Machine } from "../seccomp/profile.ts";
 
 /** What a process needs to know, be it the container's own or one that joins. */
@@ -41,5 +41,5 @@ export interface CreateRequest {
   /** Of binds with copy-symlink those sources that are links, with their targets */
   readonly links?: ReadonlyMap<string, string>;
   /** The seccomp compiler: a tenth of all code, so it is loaded (cli/load.ts) only for a config with a profile */
-  readonly seccomp: typeof compileSeccomp | undefined;
+  readonly seccomp: typeof prepareSeccomp | undefined;
 }

@@ -421,10 +421,17 @@ export interface ProgramOp {
   readonly args: readonly string[];
 }
 
-/** Installs a seccomp filter. notify: 1 the runtime takes the listener (LISTENER message). */
+/**
+ * Asks the runtime for the seccomp filter, which it compiles while init works: WANT, answered with a sealed memfd that
+ * holds struct sock_filter[]. (76 was a seccomp that carried it.)
+ */
+export interface FilterOp {
+  readonly op: "filter";
+}
+
+/** Installs the filter that has come. notify: 1 the runtime takes the listener (LISTENER message). */
 export interface SeccompOp {
   readonly op: "seccomp";
-  readonly filter: Uint8Array;
   readonly flags: number;
   readonly notify: number;
 }
@@ -504,6 +511,7 @@ export type Op =
   | EnvOp
   | HomeOp
   | ProgramOp
+  | FilterOp
   | SeccompOp
   | RlimitOp
   | PreserveOp
@@ -707,10 +715,10 @@ export const opShapes: Readonly<Record<Op["op"], OpShape>> = {
   env: [73, [["vars", "strs"]]],
   home: [74, [["uid", "u32"]]],
   program: [75, [["args", "strs"]]],
+  filter: [80, []],
   seccomp: [
-    76,
+    81,
     [
-      ["filter", "bytes"],
       ["flags", "u32"],
       ["notify", "u32"],
     ],

@@ -27,6 +27,11 @@ export interface Plan {
   readonly cloneFlags: number;
   readonly slots: readonly Slot[];
   readonly steps: readonly Step[];
+  /**
+   * Compiles the seccomp filter that a `filter` operation asks for: struct sock_filter[]. Left until init is at work, which
+   * takes as long. UserError for rules that contradict each other and a filter that is too long.
+   */
+  readonly filter?: () => Uint8Array;
 }
 
 /** Shorthand for the modules of this folder. */

@@ -53,14 +53,22 @@ export function printPlan(plan: Plan): string {
   const width = String(plan.steps.length).length;
   plan.steps.forEach(({ op, at }: Step, index) => {
     const origin = at === "" ? "" : `   # ${at}`;
-    lines.push(`${String(index).padStart(width)} ${describeOp(op)}${origin}`);
+    const program = op.op === "filter" ? ` <${plan.filter?.().length} bytes>` : "";
+    lines.push(`${String(index).padStart(width)} ${describeOp(op)}${program}${origin}`);
   });
   return `${lines.join("\n")}\n`;
 }
 
-/** The plan as JSON: cloneFlags, slots, and steps with their fields and `at`. Bytes are arrays of numbers. */
+/**
+ * The plan as JSON: cloneFlags, slots, and steps with their fields and `at`; the operation that asks for the seccomp filter
+ * has it as `program`. Bytes are arrays of numbers.
+ */
 export function planJson(plan: Plan): string {
-  const steps = plan.steps.map(({ op, at }) => ({ ...op, at }));
+  const steps = plan.steps.map(({ op, at }) => ({
+    ...op,
+    ...(op.op === "filter" ? { program: plan.filter?.() } : {}),
+    at,
+  }));
   const replace = (_key: string, value: unknown): unknown => {
     if (typeof value === "bigint") return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value);
     return value instanceof Uint8Array ? [...value] : value;

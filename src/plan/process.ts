@@ -9,7 +9,7 @@ import { capabilities, capabilityMask, capabilityNumber } from "../spec/tables/c
 import { rlimitNumber } from "../spec/tables/rlimits.ts";
 import type { CreateRequest, ProcessFacts } from "./facts.ts";
 import { hasNamespace } from "./namespaces.ts";
-import { type Step, step } from "./plan.ts";
+import { type Plan, type Step, step } from "./plan.ts";
 import { planAffinity, planScheduling } from "./scheduling.ts";
 
 interface ProcessSteps {
@@ -17,6 +17,7 @@ interface ProcessSteps {
   readonly before: readonly Step[];
   /** After `start`, up to the exec */
   readonly after: readonly Step[];
+  readonly filter: Plan["filter"];
 }
 
 /** The steps for a container's process, or for one that joins it. */
@@ -29,6 +30,7 @@ export function planProcess(
   const uid = process.user?.uid ?? 0;
   const gid = process.user?.gid ?? 0;
   const filter = planSeccomp(config, facts, seccomp);
+  const fetch = filter === undefined ? [] : [step("/linux/seccomp", { op: "filter" } as const)];
   const late = process.noNewPrivileges === true;
   // a listener must be handed over while the runtime is still there
   const filterBeforeCommit = filter !== undefined && (!late || filter.notify);
@@ -39,7 +41,7 @@ export function planProcess(
     ...planAffinity(createCwd ? undefined : process.execCPUAffinity),
     ...planScheduling(config, process),
     ...planLabels(process),
-    ...(filterBeforeCommit && !late ? [filter.step] : []),
+    ...(filterBeforeCommit && !late ? [...fetch, filter.step] : []),
     step("/process/env", { op: "env", vars: env }),
     ...(env.some((entry) => entry.startsWith("HOME=") && entry.length > "HOME=".length)
       ? []
@@ -49,6 +51,7 @@ export function planProcess(
     ...planIdentity(config, process, facts, uid, gid),
     step("/process/cwd", { op: "cwd", path: process.cwd, create: 0, optional: 0 }),
     step("/process/args", { op: "program", args: process.args ?? [] }),
+    ...(late ? fetch : []),
     ...(filterBeforeCommit && late ? [filter.step] : []),
   ];
   const after: Step[] = [
@@ -61,7 +64,7 @@ export function planProcess(
     ...(filter !== undefined && !filterBeforeCommit ? [filter.step] : []),
     step("/process/args", { op: "exec" }),
   ];
-  return { before, after };
+  return { before, after, filter: filter?.program };
 }
 
 /** Of variables given twice the last counts, at the place of the first. */
@@ -126,13 +129,20 @@ function warnUngranted(sets: Capabilities | undefined, granted: bigint): void {
 function planSeccomp(
   config: Config,
   facts: ProcessFacts,
-  compile: CreateRequest["seccomp"],
-): { readonly step: Step; readonly notify: boolean } | undefined {
+  prepare: CreateRequest["seccomp"],
+): { readonly step: Step; readonly notify: boolean; readonly program: () => Uint8Array } | undefined {
   const profile = config.linux?.seccomp;
   if (profile === undefined) return undefined;
-  if (compile === undefined) throw new TypeError("a config with a seccomp profile needs the seccomp compiler");
-  const { program, flagBits, notify, skipped } = compile(profile, { arch: facts.machine });
-  if (skipped.length > 0) log.debug(() => `seccomp: unknown system calls skipped: ${skipped.join(" ")}`);
-  const filter = step("/linux/seccomp", { op: "seccomp", filter: program, flags: flagBits, notify: notify ? 1 : 0 });
-  return { step: filter, notify };
+  if (prepare === undefined) throw new TypeError("a config with a seccomp profile needs the seccomp compiler");
+  const prepared = prepare(profile, { arch: facts.machine });
+  const { flagBits, notify } = prepared;
+  return {
+    step: step("/linux/seccomp", { op: "seccomp", flags: flagBits, notify: notify ? 1 : 0 }),
+    notify,
+    program: () => {
+      const { program, skipped } = prepared.compile();
+      if (skipped.length > 0) log.debug(() => `seccomp: unknown system calls skipped: ${skipped.join(" ")}`);
+      return program;
+    },
+  };
 }

@@ -35,15 +35,21 @@ export interface CompileOptions {
   readonly arch: Machine;
 }
 
-export interface CompiledFilter {
-  /** struct sock_filter[], little endian */
-  readonly program: Uint8Array;
-  readonly instructions: number;
+/** A profile that has been read, and what is known before it is compiled. */
+export interface PreparedFilter {
   /** The flags in the profile's words, and as seccomp(2) takes them (with NEW_LISTENER when `notify`) */
   readonly flags: readonly SeccompFlag[];
   readonly flagBits: number;
   /** Whether some rule notifies: the filter then needs a listener */
   readonly notify: boolean;
+  /** @throws UserError for rules that contradict each other and a program that is too long */
+  compile(): CompiledFilter;
+}
+
+export interface CompiledFilter {
+  /** struct sock_filter[], little endian */
+  readonly program: Uint8Array;
+  readonly instructions: number;
   /** Names that are no system call on any of the filter's architectures */
   readonly skipped: readonly string[];
 }
@@ -52,13 +58,28 @@ const ENOSYS = 38;
 const killProcess = actions.SCMP_ACT_KILL_PROCESS;
 const noSuchCall = actions.SCMP_ACT_ERRNO + ENOSYS;
 
+/** Reads and compiles a profile for a machine, with the errors of both. */
+export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): PreparedFilter & CompiledFilter {
+  const prepared = prepareSeccomp(profile, options);
+  return { ...prepared, ...prepared.compile() };
+}
+
 /**
- * Compiles a profile for a machine.
- * @throws UserError for what readRules refuses, unknown architectures, contradicting rules and a program that is too long
+ * Reads a profile for a machine; compiling takes ten times as long, and can wait until init is at work.
+ * @throws UserError for what readRules refuses and unknown architectures
  */
-export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): CompiledFilter {
+export function prepareSeccomp(profile: LinuxSeccomp, options: CompileOptions): PreparedFilter {
   const rules = readRules(profile);
   const arches = chooseArchitectures(profile.architectures, options.arch);
+  return {
+    flags: rules.flags,
+    flagBits: numericFlags(rules),
+    notify: rules.notify,
+    compile: () => compileRules(rules, arches),
+  };
+}
+
+function compileRules(rules: RuleSet, arches: readonly Architecture[]): CompiledFilter {
   const outcomes = mergeRules(rules);
   const newer = needsStub(rules.defaultAction) ? outcomes.leaves.action(noSuchCall) : undefined;
   const program = writeProgram(arches, { rules, outcomes, newer });
@@ -72,9 +93,6 @@ export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): 
   return {
     program: program.bytes(),
     instructions: program.length(),
-    flags: rules.flags,
-    flagBits: numericFlags(rules),
-    notify: rules.notify,
     skipped: outcomes.skipped,
   };
 }

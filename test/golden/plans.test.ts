@@ -9,7 +9,7 @@ import { planCgroup } from "../../src/cgroup/record.ts";
 import { compileCreate } from "../../src/plan/compile.ts";
 import type { CreateRequest, HostFacts } from "../../src/plan/facts.ts";
 import { printPlan } from "../../src/plan/print.ts";
-import { compileSeccomp } from "../../src/seccomp/compile.ts";
+import { prepareSeccomp } from "../../src/seccomp/compile.ts";
 import type { Config } from "../../src/spec/config.ts";
 import { defaultConfig } from "../../src/spec/default.ts";
 import { explain } from "../../src/spec/explain.ts";
@@ -42,7 +42,7 @@ function planText(config: Config, layout: CgroupLayout, change: Partial<CreateRe
       preserved: [],
       environment: [],
       cgroup: planCgroup(layout, config.linux?.cgroupsPath, id),
-      seccomp: compileSeccomp,
+      seccomp: prepareSeccomp,
       ...change,
     }),
   );

@@ -2,7 +2,7 @@ import { host } from "#host";
 import { loadBundle } from "../../container/bundle.ts";
 import { run as runContainer } from "../../container/run.ts";
 import { isErrno, UserError } from "../../errors.ts";
-import { compileSeccomp } from "../../seccomp/compile.ts";
+import { compileSeccomp, prepareSeccomp } from "../../seccomp/compile.ts";
 import { disassemble } from "../../seccomp/disassemble.ts";
 import { explainSyscall } from "../../seccomp/explain.ts";
 import { syscallName } from "../../seccomp/names.ts";
@@ -107,11 +107,11 @@ async function trace(context: Context, id: string | undefined): Promise<number> 
   const profile = bundle.config.linux?.seccomp;
   if (profile === undefined) throw new UserError("the config has no seccomp profile", { at: "/linux/seccomp" });
   const options = { ...createOptions(context), detach: false, keep: false, noSubreaper: false, traceSeccomp: true };
-  const tools = { ...(await toolsFor(bundle)), seccomp: compileObserving };
+  const tools = { ...(await toolsFor(bundle)), seccomp: prepareObserving };
   return runContainer(context.store, id, bundle, { ...options, report: (calls) => tell(profile, calls) }, tools);
 }
 
-const compileObserving: typeof compileSeccomp = (profile, options) => observing(compileSeccomp(profile, options));
+const prepareObserving: typeof prepareSeccomp = (profile, options) => observing(prepareSeccomp(profile, options));
 
 function tell(profile: LinuxSeccomp, calls: ReturnType<typeof host.listenerReport>): void {
   if (calls.length === 0) {

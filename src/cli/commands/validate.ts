@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { type Finding, type Inspection, inspectBundle } from "../../container/inspect.ts";
-import { compileSeccomp } from "../../seccomp/compile.ts";
+import { prepareSeccomp } from "../../seccomp/compile.ts";
 import { explain } from "../../spec/explain.ts";
 import type { Context } from "../context.ts";
 import { booleanFlag } from "../flags.ts";
@@ -11,7 +11,7 @@ import { bundlePath } from "../load.ts";
 export function run(context: Context): number {
   const { command, facts } = context;
   const machine = booleanFlag(command, "host");
-  const inspection = inspectBundle(bundlePath(context), facts, { explain, seccomp: compileSeccomp, machine });
+  const inspection = inspectBundle(bundlePath(context), facts, { explain, seccomp: prepareSeccomp, machine });
   host.writeFd(1, booleanFlag(command, "json") ? asJson(inspection) : asText(inspection));
   return inspection.findings.some(({ severity }) => severity === "error") ? 1 : 0;
 }

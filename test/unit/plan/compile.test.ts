@@ -7,7 +7,7 @@ import type { CreateRequest, HostFacts } from "../../../src/plan/facts.ts";
 import type { Op } from "../../../src/plan/ops.generated.ts";
 import type { Plan } from "../../../src/plan/plan.ts";
 import { sysctlPath } from "../../../src/plan/system.ts";
-import { compileSeccomp } from "../../../src/seccomp/compile.ts";
+import { prepareSeccomp } from "../../../src/seccomp/compile.ts";
 import type { Config, NamespaceType } from "../../../src/spec/config.ts";
 
 const layout: CgroupLayout = { mode: "v2", unified: { mount: "/sys/fs/cgroup", own: "/a/b" } };
@@ -22,7 +22,7 @@ const request: CreateRequest = {
   preserved: [],
   environment: [],
   cgroup: { driver: "none" },
-  seccomp: compileSeccomp,
+  seccomp: prepareSeccomp,
 };
 
 const namespaces = (...types: NamespaceType[]): { type: NamespaceType }[] => types.map((type) => ({ type }));

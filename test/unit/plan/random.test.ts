@@ -7,7 +7,7 @@ import { UserError } from "../../../src/errors.ts";
 import { compileCreate } from "../../../src/plan/compile.ts";
 import { toWire } from "../../../src/plan/encode.ts";
 import { printPlan } from "../../../src/plan/print.ts";
-import { compileSeccomp } from "../../../src/seccomp/compile.ts";
+import { prepareSeccomp } from "../../../src/seccomp/compile.ts";
 import type { Config } from "../../../src/spec/config.ts";
 import { explain } from "../../../src/spec/explain.ts";
 import { inspectConfig, parseConfig } from "../../../src/spec/load.ts";
@@ -40,7 +40,7 @@ function compile(config: Config) {
       preserved: [],
       environment: [],
       cgroup: { driver: "none" },
-      seccomp: compileSeccomp,
+      seccomp: prepareSeccomp,
     },
   );
 }
