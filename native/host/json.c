@@ -256,12 +256,12 @@ static int scan_text(struct scanner *s)
 	if (s->in.end - s->in.at >= 3 && memcmp(s->in.at, "\xef\xbb\xbf", 3) == 0)
 		return json_wrong(&s->in, s->in.at, "byte order mark");
 	skip_space(s);
-	if (s->in.at == s->in.end || *s->in.at != '{')
-		return json_wrong(&s->in, s->in.at, "object expected");
-	if (scan_object(s) < 0)
+	if (s->in.at == s->in.end || (*s->in.at != '{' && *s->in.at != '['))
+		return json_wrong(&s->in, s->in.at, "object or array expected");
+	if (scan_value(s) < 0)
 		return -1;
 	skip_space(s);
-	return s->in.at == s->in.end ? 0 : json_wrong(&s->in, s->in.at, "text after the object");
+	return s->in.at == s->in.end ? 0 : json_wrong(&s->in, s->in.at, "text after the value");
 }
 
 /* Lines and columns count from 1; a column is a character, not a byte. */

@@ -1,7 +1,7 @@
 // JSON text to a value, without the surprises of JSON.parse. What is refused or kept, and by whom:
 //
 //   duplicate keys, U+0000 and lone surrogates in strings, a byte order mark, more than 64 levels, anything but one
-//   object: the strict scan of the native host (`checkJson`), with line and column; invalid UTF-8: its file reader
+//   object or array: the strict scan of the native host (`checkJson`), with line and column; invalid UTF-8: its file reader
 //   integers that a double can't hold: reported by the scan, put in as BigInt here
 //   numbers that are no plain integer (1.0, 1e3, -0), should the scan report them too: put in as InexactNumber, which
 //   fits no schema
@@ -31,7 +31,7 @@ export class InexactNumber {
  * Reads a JSON text strictly.
  *
  * @param name what to call the text in an error, e.g. config.json
- * @returns the object, with BigInts for large integers
+ * @returns the object or array, with BigInts for large integers
  * @throws UserError with line and column
  */
 export function readJson(text: string, name: string, check: CheckJson): unknown {

@@ -8,14 +8,15 @@ struct refused {
 };
 
 static const struct refused refusals[] = {
-	{"", "line 1, column 1: object expected"},
-	{" \n ", "line 2, column 2: object expected"},
-	{"null", "line 1, column 1: object expected"},
-	{"[]", "line 1, column 1: object expected"},
-	{"\"a\"", "line 1, column 1: object expected"},
+	{"", "line 1, column 1: object or array expected"},
+	{" \n ", "line 2, column 2: object or array expected"},
+	{"null", "line 1, column 1: object or array expected"},
+	{"[", "line 1, column 2: text ends before a value"},
+	{"[] x", "line 1, column 4: text after the value"},
+	{"\"a\"", "line 1, column 1: object or array expected"},
 	{"\xef\xbb\xbf{}", "line 1, column 1: byte order mark"},
-	{"{} x", "line 1, column 4: text after the object"},
-	{"{}{}", "line 1, column 3: text after the object"},
+	{"{} x", "line 1, column 4: text after the value"},
+	{"{}{}", "line 1, column 3: text after the value"},
 	{"{", "line 1, column 2: key in double quotes expected"},
 	{"{\"a\"", "line 1, column 5: \":\" expected"},
 	{"{\"a\":", "line 1, column 6: text ends before a value"},
@@ -83,6 +84,8 @@ static void refuses(void)
 
 static const char *const accepted[] = {
 	"{}",
+	"[]",
+	"[{\"a\":1},{\"a\":1}]",
 	" \t\r\n{ } \n",
 	"{\"a\":null,\"b\":true,\"c\":false,\"d\":\"\",\"e\":[],\"f\":{},\"g\":[[],{}]}",
 	"{\"a\":[0,1,-1,123456789]}",

@@ -58,13 +58,13 @@ describe("free keys", () => {
 });
 
 test.each([
-  ["", "line 1, column 1: object expected"],
-  ["null", "line 1, column 1: object expected"],
-  ["[]", "line 1, column 1: object expected"],
+  ["", "line 1, column 1: object or array expected"],
+  ["null", "line 1, column 1: object or array expected"],
+  ["[] x", "line 1, column 4: text after the value"],
   ["\ufeff{}", "line 1, column 1: byte order mark"],
   ['{\n  "a": 1,\n  "a": 2\n}', 'line 3, column 3: duplicate key "a"'],
   ['{"a": 1, "\\u0061": 2}', 'line 1, column 10: duplicate key "a"'],
-  ['{"a": 1} x', "line 1, column 10: text after the object"],
+  ['{"a": 1} x', "line 1, column 10: text after the value"],
   ['{"a": "x\\u0000y"}', "line 1, column 7: U+0000 in a string"],
   ['{"a": "\\ud800"}', "line 1, column 7: lone surrogate in a string"],
   ['{"a": NaN}', "line 1, column 7: value expected"],

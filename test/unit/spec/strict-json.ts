@@ -86,9 +86,9 @@ export function checkJson(text: string): readonly (readonly [pointer: string, di
 
   if (text.charCodeAt(0) === 0xfeff) fail("byte order mark");
   space();
-  if (text[at] !== "{") fail("object expected");
+  if (text[at] !== "{" && text[at] !== "[") fail("object or array expected");
   value("", 1);
   space();
-  if (at < text.length) fail("text after the object");
+  if (at < text.length) fail("text after the value");
   return found;
 }
