@@ -21,7 +21,12 @@ const shapes = "../../src/spec/shapes.ts";
 const folder = fileURLToPath(new URL("../build/generated/", import.meta.url));
 
 /** The documents that are checked, and where the schema describes them. */
-const documents = { Config: "#", Process: "#/$defs/process", Resources: "#/$defs/resources" };
+const documents = {
+  Config: "#",
+  Process: "#/$defs/process",
+  Resources: "#/$defs/resources",
+  Mounts: "#/properties/mounts",
+};
 
 /** What check() below understands or may skip. */
 const keywords = new Set(
@@ -56,6 +61,7 @@ function emitFits() {
     ...Object.entries(schema.$defs).map(([name, part]) => `const is_${name} = (v) => ${check(part, "v")};`),
     `export const fitsConfig = (v) => ${check(schema, "v")};`,
     "export { is_process as fitsProcess, is_resources as fitsResources };",
+    `export const fitsMounts = (v) => ${check(schema.properties.mounts, "v")};`,
   ];
   return `${lines.join("\n")}\n`;
 }

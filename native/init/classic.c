@@ -77,19 +77,6 @@ static int mount_on(struct init *in, int target, const struct op_mount *op, unsi
 	return result;
 }
 
-/* Takes the mount away whose root fd is. */
-static int unmount(struct init *in, int fd)
-{
-	int result;
-
-	if (fchdir(in->proc_fds) < 0)
-		return -1;
-	result = umount2(digits_of((uint64_t)fd).text, MNT_DETACH);
-	if (chdir("/") < 0)
-		return -1;
-	return result;
-}
-
 int make_filesystem_by_page(struct init *in, const struct op_mount *op, int target, struct failure *why)
 {
 	unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC; /* until the clone has what it is to have */

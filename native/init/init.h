@@ -70,6 +70,9 @@ struct init {
 	int empty;         /* a mount of an empty directory for masks */
 	int null_used;     /* the mount itself is attached somewhere, further ones are clones of it */
 	int empty_used;
+	int *kept;         /* mounts that were found, or that are to be undone: kept_count descriptors */
+	uint32_t kept_count;
+	int undo;          /* mounts are kept for undoing */
 	mode_t umask;      /* of the program; ours is 0 */
 	uint32_t preserve_first, preserve_count;
 	const char **env;  /* of the program, NULL at its end */
@@ -149,7 +152,7 @@ int proc_reopen(struct init *in, int fd, int flags);
 /* Opens a regular file of the container for reading. Never blocks. Returns a descriptor, or -1 with errno. */
 int open_regular(struct init *in, const char *path);
 
-/* ---- mounts (mount.c, attributes.c, policy.c, copyup.c) ------------------------------------------------------ */
+/* ---- mounts (mount.c, attributes.c, policy.c, copyup.c, unmount.c) -------------------------------------------- */
 
 /* Attributes to change on a mount. */
 struct attributes {
@@ -174,6 +177,14 @@ int check_destination(struct init *in, int source, int target, char path[4096], 
 /* Attaches a detached mount. attr may be NULL. */
 int attach(struct init *in, int mount, int target, const struct attributes *attr, const struct plan_u32s *propagation,
 	   struct failure *why);
+/* The path of fd below the container's root. Returns 0, or -1 with errno. */
+int path_in_root(struct init *in, int fd, char path[4096]);
+/* Takes away the mount whose root fd is. Returns 0, or -1 with errno. */
+int unmount(struct init *in, int fd);
+/* Keeps a mount that is about to be attached, if such are to be undone. */
+int keep_for_undo(struct init *in, int mount, struct failure *why);
+/* Takes away what was attached since undo_mounts, the last first. Nothing after the commit. */
+void undo_mounts(struct init *in);
 /* Copies the content of a directory with owners, modes and extended attributes. */
 int copy_up(int from, int to, struct failure *why);
 

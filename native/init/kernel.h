@@ -104,11 +104,12 @@ static inline int kernel_mount_setattr(int mount, int recursive, const struct ke
 			    sizeof(*attr));
 }
 
-/* ---- statx(2): only for the id of the mount ---- */
+/* ---- statx(2): only for what it says of mounts ---- */
 
 struct kernel_statx {
-	uint32_t mask;
-	uint32_t other[35];
+	uint32_t mask, block_size;
+	uint64_t attributes;
+	uint32_t other[32];
 	uint64_t mount_id; /* at offset 144, since 5.8 */
 	uint64_t spare[13];
 };
@@ -117,6 +118,7 @@ _Static_assert(offsetof(struct kernel_statx, mount_id) == 144, "statx has its mo
 _Static_assert(sizeof(struct kernel_statx) == 256, "statx has 256 bytes");
 
 #define KERNEL_STATX_MNT_ID 0x1000u
+#define KERNEL_STATX_ATTR_MOUNT_ROOT 0x2000u
 
 /* The id of the mount that fd lies on. Returns 0, or -1 with errno. */
 static inline int kernel_mount_id(int fd, uint64_t *id)
@@ -127,6 +129,16 @@ static inline int kernel_mount_id(int fd, uint64_t *id)
 		return -1;
 	*id = st.mount_id;
 	return 0;
+}
+
+/* Whether fd is the root of a mount (told since 5.8): 1 or 0, or -1 with errno. */
+static inline int kernel_is_mount_root(int fd)
+{
+	struct kernel_statx st;
+
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, KERNEL_STATX_MNT_ID, &st) < 0)
+		return -1;
+	return (st.attributes & KERNEL_STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 /* ---- processes ---- */

@@ -37,10 +37,17 @@ static int try_send(const struct init *in, enum message_kind kind, int value, co
 	return sent < 0 ? -1 : 0;
 }
 
+/* The runtime is gone before the commit: no commit, no life. */
+static _Noreturn void give_up(struct init *in)
+{
+	undo_mounts(in);
+	_exit(1);
+}
+
 void message_send(struct init *in, enum message_kind kind, int value, const char *call, const char *detail, int fd)
 {
 	if (try_send(in, kind, value, call, detail, fd) < 0 && !in->committed)
-		_exit(1); /* no commit, no life */
+		give_up(in);
 }
 
 void message_wait(struct init *in, int *fd)
@@ -56,9 +63,8 @@ void message_wait(struct init *in, int *fd)
 	do
 		got = fd == NULL ? read(in->control, &byte, 1) : recvmsg(in->control, &message, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
-	/* no commit, no life: the runtime is gone, so is this container */
 	if (got != 1 || byte != GO || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-		_exit(1);
+		give_up(in);
 	if (fd == NULL)
 		return;
 	came = passed_fd_get(&message);
@@ -128,6 +134,7 @@ static void tell_stderr(const struct failure *why)
 void message_die(struct init *in, const struct failure *why)
 {
 	signal(SIGPIPE, SIG_IGN);
+	undo_mounts(in);
 	if (in->times != NULL && !in->committed) {
 		/* the one that failed, too */
 		in->times[in->op++] = monotonic();

@@ -80,6 +80,10 @@ int attach(struct init *in, int mount, int target, const struct attributes *attr
 
 	if (attr != NULL && set_attributes(mount, attr, &later, why) < 0)
 		return -1;
+	if (later && in->undo)
+		return FAIL(why, ENOSYS, "mount_setattr", "in a running container mount options need linux 5.12");
+	if (keep_for_undo(in, mount, why) < 0)
+		return -1;
 	if (kernel_move_mount(mount, target) < 0)
 		return FAIL(why, errno, "move_mount", "");
 	if (later && set_attributes_late(in, mount, attr, why) < 0)

@@ -25,8 +25,7 @@ static int on_proc(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == KERNEL_MAGIC_PROC;
 }
 
-/* The path of fd below the container's root. Returns 0, or -1 with errno. */
-static int path_in_root(struct init *in, int fd, char path[4096])
+int path_in_root(struct init *in, int fd, char path[4096])
 {
 	char root[4096];
 	size_t len;

@@ -49,7 +49,8 @@ int run_commit(struct init *in, const struct op_commit *op, struct failure *why)
 	(void)why;
 	if (in->times != NULL)
 		message_times(in);
-	let_go(in);
+	if (!in->undo) /* which may still be called for */
+		let_go(in);
 	umask(in->umask); /* nothing is made from here on; and a filter may not know the call */
 	/* before the runtime's go, after which it may end at once: until then the end of the socket's file is enough */
 	prctl(PR_SET_PDEATHSIG, 0);
@@ -60,6 +61,14 @@ int run_commit(struct init *in, const struct op_commit *op, struct failure *why)
 	if (!op->keep)
 		close_fd(&in->control);
 	return 0;
+}
+
+int run_end(struct init *in, const struct op_end *op, struct failure *why)
+{
+	(void)in;
+	(void)op;
+	(void)why;
+	_exit(0);
 }
 
 /* Only now: a filter may not know rt_sigaction(2), which is needed only by those who waited. */

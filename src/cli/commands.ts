@@ -315,6 +315,15 @@ export const commands: readonly Command[] = [
     load: () => import("./commands/update.ts"),
   },
   {
+    name: "mounts",
+    summary: "add mounts to a container that exists, or remove them",
+    usage: "add|remove ID FILE",
+    flags: [],
+    arguments: [3, 3],
+    stop: "never",
+    load: () => import("./commands/mounts.ts"),
+  },
+  {
     name: "spec",
     summary: "write a default config.json",
     usage: "",

@@ -136,6 +136,26 @@ export const manual: Readonly<Record<string, Page>> = {
       ['echo \'{"cpu":{"quota":50000}}\' | tsrunc update --resources - web', "as JSON"],
     ],
   },
+  mounts: {
+    text: [
+      "Adds mounts to a container that is created, running or paused, or removes some. FILE is a JSON array of mounts, as " +
+        "config.json has it.",
+      "add: bind mounts, whose sources are paths of the host, and new file systems of the types tmpfs, ramfs, mqueue, devpts " +
+        "and hugetlbfs. Either all of them are there afterwards, or none, apart from the directories and files that were made " +
+        "for destinations that were missing. Links in a destination are followed below the container's root.",
+      "remove: only destinations count. Nothing is removed unless there is a mount on each of them; the last one goes first. " +
+        "A destination with a link in it is refused, as the container could have it lead to another mount.",
+      "Neither changes what the state says of the container, and a restored or recreated one knows nothing of it.",
+      exitOne,
+    ],
+    examples: [
+      [
+        'echo \'[{"destination":"/data","source":"/srv/data","options":["bind","ro"]}]\' > m.json; tsrunc mounts add web m.json',
+        "a directory of the host, read-only",
+      ],
+      ["tsrunc mounts remove web m.json", "and take it away again"],
+    ],
+  },
   spec: {
     text: [
       "Writes config.json for a shell in a read-only root file system, as a beginning for one of your own. A " +

@@ -38,7 +38,8 @@ export function abandonUnlessFrozen(joined: Init): void {
   if (endsSoon(joined.pidfd)) abandon(joined);
 }
 
-function endsSoon(pidfd: number): boolean {
+/** Whether a process ends within two seconds. */
+export function endsSoon(pidfd: number): boolean {
   const deadline = host.monotonic() + 2e9;
   // a signal to us (it is what ends most waits for a paused container) is no reason to leave a process behind
   while (host.monotonic() < deadline) {

@@ -76,6 +76,9 @@ function attempt(op: Op): string {
     case "readonly_path":
     case "remount":
       return `make "${op.path}" read-only`;
+    case "find_mount":
+    case "unmount":
+      return `remove the mount on "${op.path}"`;
     case "sysctl":
       return `set sysctl ${op.path} to "${op.value}"`;
     case "hostname":
@@ -107,6 +110,9 @@ function hintFor(op: Op, errno: number, detail: string): string | undefined {
   if ((op.op === "bind" || op.op === "mount") && errno === Errno.ENOTDIR) {
     return "a directory can't be mounted on a file, nor a file on a directory";
   }
+  if (op.op === "find_mount" && errno === Errno.ELOOP)
+    return "give the path without links, as the container's mountinfo has it";
+  if (op.op === "unmount") return "the mounts after it in the list are removed already";
   if (op.op === "identity" && errno === Errno.EINVAL) return "the id is not mapped in the user namespace";
   return undefined;
 }

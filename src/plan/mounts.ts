@@ -42,27 +42,48 @@ export function planMounts(config: Config, facts: HostFacts, request: CreateRequ
     if (options.remount && options.bind === undefined) {
       later.push(step(at, { op: "remount", path, attrSet: options.attributes.set }));
     } else if (options.bind !== undefined) {
-      planBind({ config, request, mount, options, at, path, now, later }, byRuntime);
+      planBind({ config, request, mount, options, at, path, now, later, readonly: "later" }, byRuntime);
     } else if (mount.type === "cgroup" || mount.type === "cgroup2") {
       const steps = planCgroupMount(config, facts, request, { at, path, attributes: options.attributes });
       now.push(...steps.now);
       later.push(...steps.later);
     } else {
-      planFileSystem({ config, request, mount, options, at, path, now, later });
+      planFileSystem({ config, request, mount, options, at, path, now, later, readonly: "later" });
     }
   });
   return { now, later };
 }
 
+/**
+ * Mounts for a container that runs: every source comes from the runtime, and what is read-only is so from the beginning,
+ * as programs may already look at it.
+ */
+export function planAddedMounts(mounts: readonly Mount[], config: Config, bundle: string): readonly Step[] {
+  const now: Step[] = [];
+  const later: Step[] = [];
+  mounts.forEach((mount, index) => {
+    const at = `/${index}`;
+    const options = parseMountOptions(mount.options ?? []);
+    const path = cleanPath(mount.destination);
+    refuse(mount, options, at);
+    const context = { config, request: { bundle }, mount, options, at, path, now, later, readonly: "at once" } as const;
+    if (options.bind === undefined) planFileSystem(context);
+    else planBind(context, true);
+  });
+  return now;
+}
+
 interface Context {
   readonly config: Config;
-  readonly request: CreateRequest;
+  readonly request: Pick<CreateRequest, "bundle" | "links">;
   readonly mount: Mount;
   readonly options: ParsedOptions;
   readonly at: string;
   readonly path: string;
   readonly now: Step[];
   readonly later: Step[];
+  /** When what others are mounted into (a tmpfs, /dev) becomes read-only */
+  readonly readonly: "later" | "at once";
 }
 
 function refuse(mount: Mount, options: ParsedOptions, at: string): void {
@@ -78,14 +99,16 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
   }
 }
 
-function planBind({ request, mount, options, at, path, now, later }: Context, byRuntime: boolean): void {
+function planBind(context: Context, byRuntime: boolean): void {
+  const { request, mount, options, at, path, now, later } = context;
   const hostPath = mountSource(mount, request.bundle);
   const target = options.copySymlink ? request.links?.get(hostPath) : undefined;
   if (target !== undefined) {
     now.push(step(at, { op: "link", target, path, replace: PLAN_LINK_EXACT }));
     return;
   }
-  const readonlyLater = path === "/dev" && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
+  const readonlyLater =
+    context.readonly === "later" && path === "/dev" && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
   const attrSet = readonlyLater ? options.attributes.set & ~MOUNT_ATTR_RDONLY : options.attributes.set;
   const mapped = options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0;
   let flags = options.bind === "tree" ? PLAN_MOUNT_RECURSIVE : 0;
@@ -125,7 +148,8 @@ function labelOption({ annotations }: Config): string {
   });
 }
 
-function planFileSystem({ config, mount, options, at, path, now, later }: Context): void {
+function planFileSystem(context: Context): void {
+  const { config, mount, options, at, path, now, later } = context;
   const type = mount.type ?? "";
   if (type === "") throw new UserError(`the mount on "${mount.destination}" needs a type, or the option bind`, { at });
   const data = type === "overlay" ? splitLayers(options.data) : [...options.data];
@@ -134,7 +158,7 @@ function planFileSystem({ config, mount, options, at, path, now, later }: Contex
   // of a mount with nothing below it, rro is ro
   const { attributes, recursive } = options;
   const readonly = (((attributes.set & ~recursive.clear) | recursive.set) & MOUNT_ATTR_RDONLY) !== 0;
-  const readonlyLater = readonly && (type === "tmpfs" || path === "/dev");
+  const readonlyLater = context.readonly === "later" && readonly && (type === "tmpfs" || path === "/dev");
   const kept = readonlyLater ? ~MOUNT_ATTR_RDONLY : ~0;
   let flags = 0;
   let source = mount.source ?? type;

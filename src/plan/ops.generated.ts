@@ -32,6 +32,11 @@ export interface WaitStartOp {
   readonly statusSlot: number;
 }
 
+/** Ends init with status 0: the last operation of a plan that has no program to execute. */
+export interface EndOp {
+  readonly op: "end";
+}
+
 /** setns(2) on the namespace (or pidfd) in slot. flags: CLONE_NEW* bits expected. */
 export interface JoinOp {
   readonly op: "join";
@@ -245,6 +250,31 @@ export interface MaskSourceOp {
 export interface ChrootOp {
   readonly op: "chroot";
   readonly hostPath: string;
+}
+
+/**
+ * From here to the commit, mounts are all or nothing: when an operation fails, or the runtime goes away, those attached
+ * since are taken away again, the last first. Attributes that can't be set before attaching are then a failure, as
+ * there are programs that could use the moment. Comes after own_proc and after joining.
+ */
+export interface UndoMountsOp {
+  readonly op: "undo_mounts";
+}
+
+/**
+ * Finds the mount on path, no component of which may be a link, and keeps it for unmount: the first one found is number
+ * 0, the next 1, ... EINVAL where path is no mount point.
+ */
+export interface FindMountOp {
+  readonly op: "find_mount";
+  readonly path: string;
+}
+
+/** Takes away (MNT_DETACH) the found mount with this number; path is for people. */
+export interface UnmountOp {
+  readonly op: "unmount";
+  readonly path: string;
+  readonly found: number;
 }
 
 export interface HostnameOp {
@@ -463,6 +493,7 @@ export type Op =
   | SyncOp
   | CommitOp
   | WaitStartOp
+  | EndOp
   | JoinOp
   | UnshareOp
   | ForkOp
@@ -488,6 +519,9 @@ export type Op =
   | MaskOp
   | MaskSourceOp
   | ChrootOp
+  | UndoMountsOp
+  | FindMountOp
+  | UnmountOp
   | HostnameOp
   | DomainnameOp
   | SysctlOp
@@ -528,6 +562,7 @@ export const opShapes: Readonly<Record<Op["op"], OpShape>> = {
       ["statusSlot", "u32"],
     ],
   ],
+  end: [4, []],
   join: [
     10,
     [
@@ -623,6 +658,15 @@ export const opShapes: Readonly<Record<Op["op"], OpShape>> = {
   mask: [34, [["path", "str"]]],
   mask_source: [35, []],
   chroot: [36, [["hostPath", "str"]]],
+  undo_mounts: [37, []],
+  find_mount: [38, [["path", "str"]]],
+  unmount: [
+    39,
+    [
+      ["path", "str"],
+      ["found", "u32"],
+    ],
+  ],
   hostname: [40, [["name", "str"]]],
   domainname: [41, [["name", "str"]]],
   sysctl: [

@@ -1,7 +1,7 @@
 // Why a document breaks the schema, in sentences. Loaded only when the fast check has said no (load.ts).
 
 import type { ErrorObject } from "ajv";
-import { explainConfig, explainProcess, explainResources } from "../../build/generated/explain.js";
+import { explainConfig, explainMounts, explainProcess, explainResources } from "../../build/generated/explain.js";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { escapePointer, InexactNumber } from "./json.ts";
 import { type DocumentKind, type Problem, quote, type Section } from "./problem.ts";
@@ -22,12 +22,13 @@ const kinds = {
   Config: { explain: explainConfig, part: schema as Part },
   Process: { explain: explainProcess, part: definitions["process"] as Part },
   Resources: { explain: explainResources, part: definitions["resources"] as Part },
+  Mounts: { explain: explainMounts, part: schema.properties.mounts as Part },
 } as const;
 
 /**
  * All breaches of the schema, in the order of the document.
  *
- * @param document what fits{Config,Process,Resources} refused
+ * @param document what fits{Config,Process,Resources,Mounts} refused
  */
 export function explain(kind: DocumentKind, document: unknown): readonly Problem[] {
   const { explain: complete, part } = kinds[kind];

@@ -1,12 +1,12 @@
 // Text to Config: strict JSON, then the schema, then the rules. The only way to a Config; what it returns can be
 // compiled into a plan without looking for mistakes again.
 
-import { fitsConfig, fitsProcess, fitsResources } from "../../build/generated/fits.js";
-import type { Config, Process, Resources } from "./config.ts";
+import { fitsConfig, fitsMounts, fitsProcess, fitsResources } from "../../build/generated/fits.js";
+import type { Config, Mount, Process, Resources } from "./config.ts";
 import type { Facts } from "./facts.ts";
 import { type CheckJson, readJson, removeNulls } from "./json.ts";
 import { type DocumentKind, documentNames, type Findings, invalidDocument, type Problem } from "./problem.ts";
-import { checkConfig, checkProcessDocument, checkResourcesDocument } from "./rules.ts";
+import { checkConfig, checkMountsDocument, checkProcessDocument, checkResourcesDocument } from "./rules.ts";
 
 /** Everything that breaks the schema, in words: explain.ts. */
 export type Explain = (kind: DocumentKind, document: unknown) => readonly Problem[];
@@ -41,6 +41,22 @@ export function parseProcess(text: string, reader: Reader): { process: Process; 
 export function parseResources(text: string, reader: Reader): { resources: Resources; warnings: readonly Problem[] } {
   const resources = read<Resources>("Resources", text, reader, fitsResources);
   return { resources, warnings: accept("Resources", checkResourcesDocument(resources)) };
+}
+
+/**
+ * Reads the document of `mounts add` and `mounts remove`: an array of mounts as config.json has it. Throws as parseConfig
+ * does.
+ *
+ * @param config that of the container
+ */
+export function parseMounts(
+  text: string,
+  action: "add" | "remove",
+  config: Config,
+  reader: Reader,
+): { mounts: readonly Mount[]; warnings: readonly Problem[] } {
+  const mounts = read<readonly Mount[]>("Mounts", text, reader, fitsMounts);
+  return { mounts, warnings: accept("Mounts", checkMountsDocument(mounts, action, config, reader.facts)) };
 }
 
 /**

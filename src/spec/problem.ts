@@ -43,13 +43,14 @@ export function quote(text: string): string {
   return JSON.stringify(text.length <= longestQuote ? text : `${text.slice(0, longestQuote)}...`);
 }
 
-/** The kinds of documents: config.json, and those of `exec --process` and `update --resources`. */
-export type DocumentKind = "Config" | "Process" | "Resources";
+/** The kinds of documents: config.json, and those of `exec --process`, `update --resources` and `mounts`. */
+export type DocumentKind = "Config" | "Process" | "Resources" | "Mounts";
 
 export const documentNames: { readonly [kind in DocumentKind]: string } = {
   Config: "config.json",
   Process: "process file",
   Resources: "resources file",
+  Mounts: "mounts file",
 };
 
 /** Most problems that one error spells out: engines read one line, of at most 4 KiB. */

@@ -1,6 +1,6 @@
 // The rules the schema can't express: each in its own file of rules/, here in the order they report.
 
-import type { Config, Process, Resources } from "./config.ts";
+import type { Config, Mount, Process, Resources } from "./config.ts";
 import type { Facts } from "./facts.ts";
 import { collect, type Findings, type Report } from "./problem.ts";
 import { checkAnnotations } from "./rules/annotations.ts";
@@ -13,6 +13,7 @@ import { checkIntelRdt } from "./rules/intel-rdt.ts";
 import { checkUserNamespace } from "./rules/mappings.ts";
 import { checkMemoryPolicy } from "./rules/memory-policy.ts";
 import { checkMounts } from "./rules/mounts.ts";
+import { checkAddedMounts, checkRemovedMounts } from "./rules/mounts-document.ts";
 import { checkNamespaces, checkTimeOffsets } from "./rules/namespaces.ts";
 import { checkNetDevices } from "./rules/net-devices.ts";
 import { checkPersonality } from "./rules/personality.ts";
@@ -60,6 +61,19 @@ export function checkProcessDocument(process: Process, facts: Facts): Findings {
  */
 export function checkResourcesDocument({ devices: _ignored, ...resources }: Resources): Findings {
   return collect((report) => checkResources(resources, "", report));
+}
+
+/** All rules on the document of `mounts add` and `mounts remove`. */
+export function checkMountsDocument(
+  mounts: readonly Mount[],
+  action: "add" | "remove",
+  config: Config,
+  facts: Facts,
+): Findings {
+  return collect((report) => {
+    if (action === "add") checkAddedMounts(mounts, config, facts, report);
+    else checkRemovedMounts(mounts, report);
+  });
 }
 
 function checkWholeProcess(process: Process, at: string, facts: Facts, report: Report): void {

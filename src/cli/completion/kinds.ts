@@ -30,6 +30,7 @@ export function argumentKinds({ usage }: Command): readonly Kind[] {
     .map((word) => {
       if (word === "ID") return "id";
       if (word === "SIGNAL") return "signal";
+      if (word === "FILE") return "file";
       return word.includes("|") ? { words: word.split("|") } : "none";
     });
 }

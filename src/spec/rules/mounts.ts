@@ -14,11 +14,26 @@ const section = "config.md#mounts";
 type MountError = (member: string, message: string, rule: string) => void;
 
 // A config may have thousands of mounts, nearly all of them good: what is needed for an error only is made only then.
-export function checkMounts({ mounts = [], linux }: Config, facts: Facts, report: Report): void {
+export function checkMounts(config: Config, facts: Facts, report: Report): void {
+  checkMountList(config.mounts ?? [], "/mounts", config, facts, report);
+}
+
+/**
+ * What is wrong with a list of mounts.
+ *
+ * @param list JSON pointer of it
+ */
+export function checkMountList(
+  mounts: readonly Mount[],
+  list: string,
+  { linux }: Config,
+  facts: Facts,
+  report: Report,
+): void {
   const userNamespace = findNamespace(linux, "user") !== undefined;
   for (let index = 0; index < mounts.length; index++) {
     const mount = mounts[index] as Mount;
-    const at = `/mounts/${index}`;
+    const at = `${list}/${index}`;
     const error: MountError = (member, message, rule) =>
       report.error({ at: at + member, message: `${message} (${quote(mount.destination)})`, rule, section });
     const words = readWords(mount.options ?? []);
@@ -87,7 +102,7 @@ function checkDestination({ destination, type }: Mount, bind: boolean, at: strin
 }
 
 /** A path as it is reached from /: with "/" in front, and without empty parts, "." and "..". */
-function cleanPath(path: string): string {
+export function cleanPath(path: string): string {
   if (path.startsWith("/") && !path.includes("/.") && !path.includes("//") && !path.endsWith("/")) return path;
   const parts: string[] = [];
   for (const part of path.split("/")) {

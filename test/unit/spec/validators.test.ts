@@ -2,16 +2,17 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fitsConfig, fitsProcess, fitsResources } from "../../../build/generated/fits.js";
+import { fitsConfig, fitsMounts, fitsProcess, fitsResources } from "../../../build/generated/fits.js";
 import { explain } from "../../../src/spec/explain.ts";
 import type { DocumentKind } from "../../../src/spec/problem.ts";
 import { complete, type Draft } from "./samples.ts";
 
-const fits = { Config: fitsConfig, Process: fitsProcess, Resources: fitsResources } as const;
+const fits = { Config: fitsConfig, Process: fitsProcess, Resources: fitsResources, Mounts: fitsMounts } as const;
 const documents: readonly (readonly [DocumentKind, unknown])[] = [
   ["Config", complete],
   ["Process", complete.process],
   ["Resources", complete.linux.resources],
+  ["Mounts", complete.mounts],
 ];
 
 /** Every place in a document, as the list of keys that leads there. */

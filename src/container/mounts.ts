@@ -1,0 +1,130 @@
+// mounts: file systems added to a container that exists, or removed from it. Its programs are taken for hostile: nothing of
+// the host is opened by a process that has joined it, and destinations are resolved by init below the container's root.
+
+import { host } from "#host";
+import { isErrno, UserError } from "../errors.ts";
+import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW } from "../plan/ops.generated.ts";
+import type { Plan, Step } from "../plan/plan.ts";
+import { compileAddMounts, compileRemoveMounts } from "../plan/running-mounts.ts";
+import type { Config, Mount } from "../spec/config.ts";
+import { endsSoon, unlessInitDied } from "./exec-end.ts";
+import { operationFailure } from "./failure.ts";
+import { Idmaps } from "./idmap.ts";
+import { abandon, converse, type Init, release, startInit } from "./init.ts";
+import { notRunning } from "./kill.ts";
+import { openInit, statusOf } from "./status.ts";
+import { load, lock, type Store, type StoredContainer } from "./store.ts";
+
+/**
+ * The mounts add command: all of them, or none.
+ *
+ * @param config the configuration the container was created with
+ */
+export function addMounts(store: Store, id: string, mounts: readonly Mount[], config: Config): void {
+  whileLocked(store, id, (container, init) => {
+    const plan = compileAddMounts(mounts, config, container.bundle);
+    const sources = openSources(plan, container.pid);
+    try {
+      runInside(plan, init, sources);
+    } finally {
+      for (const tree of sources.values()) host.close(tree);
+    }
+  });
+}
+
+/** The mounts remove command: only the destinations count. Nothing is removed unless all of them are there. */
+export function removeMounts(store: Store, id: string, mounts: readonly Mount[], config: Config): void {
+  whileLocked(store, id, (_container, init) => runInside(compileRemoveMounts(mounts, config), init, new Map()));
+}
+
+function whileLocked(store: Store, id: string, act: (container: StoredContainer, init: number) => void): void {
+  const lockFd = lock(store, id);
+  try {
+    const container = load(store, id);
+    const status = statusOf(store, container);
+    if (status === "creating") throw new UserError("container not running: it is being created", { code: "state" });
+    const init = status === "stopped" ? undefined : openInit(container);
+    if (init === undefined) throw notRunning();
+    try {
+      act(container, init);
+    } catch (error) {
+      throw unlessInitDied(error, init);
+    } finally {
+      host.close(init);
+    }
+  } finally {
+    host.close(lockFd);
+  }
+}
+
+/** What the bind mounts bind, as detached trees: opened before anybody joins, so that a missing one changes nothing. */
+function openSources({ steps }: Plan, pid: number): Map<Step, number> {
+  const idmaps = new Idmaps();
+  const trees = new Map<Step, number>();
+  try {
+    for (const step of steps) if (step.op.op === "bind") trees.set(step, openSource(step, idmaps, pid));
+    return trees;
+  } catch (error) {
+    for (const tree of trees.values()) host.close(tree);
+    throw error;
+  } finally {
+    idmaps.close();
+  }
+}
+
+function openSource(step: Step, idmaps: Idmaps, pid: number): number {
+  const { op } = step;
+  if (op.op !== "bind") throw new TypeError(`${op.op} has no source`);
+  if (step.idmap !== undefined) return idmaps.openTree(step, pid);
+  const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
+  const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
+  try {
+    return host.openTree(op.hostPath, recursive, nofollow, -1, false);
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
+  }
+}
+
+/** Runs the plan to its end. What it has attached is taken away again when it fails, or when we are to stop. */
+function runInside(plan: Plan, init: number, sources: Map<Step, number>): void {
+  host.catchSignals();
+  const joined = startInit(plan, [init], [-1, -1, -1], { driver: "none" });
+  const unexpected = (): never => {
+    throw new TypeError("init asks for what mounts don't need");
+  };
+  try {
+    converse(
+      joined,
+      plan,
+      { driver: "none" },
+      {
+        sync: unexpected,
+        meanwhile: () => {},
+        commit: () => {},
+        descriptor: unexpected,
+        listener: unexpected,
+        tree: (step) => {
+          const tree = sources.get(step);
+          if (tree === undefined) throw new TypeError(`${step.op.op} has no source`);
+          sources.delete(step);
+          return tree;
+        },
+      },
+    );
+    host.reap(joined.pidfd, true);
+    release(joined);
+  } catch (error) {
+    letUndo(joined);
+    throw error;
+  }
+}
+
+/** The end of the dialogue makes init undo what it has done, and end. It may hang in a file system of the container's. */
+function letUndo(joined: Init): void {
+  if (joined.pidfd < 0) return;
+  host.close(joined.socket);
+  joined.socket = -1;
+  endsSoon(joined.pidfd);
+  abandon(joined);
+}
