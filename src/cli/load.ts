@@ -46,7 +46,8 @@ export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<Crea
   return { seccomp, extras: needsExtras(config) ? await import("../container/extras.ts") : undefined };
 }
 
-const rareOptions: ReadonlySet<string> = new Set(["idmap", "ridmap", "copy-symlink"]);
+/** Also idmap=MAPPINGS */
+const rareOptions = /^(r?idmap(=.*)?|copy-symlink)$/s;
 
 function needsExtras({ mounts = [], process, linux }: Config): boolean {
   return (
@@ -54,7 +55,7 @@ function needsExtras({ mounts = [], process, linux }: Config): boolean {
     linux?.netDevices !== undefined ||
     Boolean(linux?.mountLabel || process?.apparmorProfile || process?.selinuxLabel) ||
     mounts.some(
-      ({ uidMappings, options }) => uidMappings !== undefined || options?.some((word) => rareOptions.has(word)),
+      ({ uidMappings, options }) => uidMappings !== undefined || options?.some((word) => rareOptions.test(word)),
     )
   );
 }

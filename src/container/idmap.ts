@@ -6,7 +6,8 @@ import { host } from "#host";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { MessageKind, PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
 import { type Plan, type Step, step } from "../plan/plan.ts";
-import type { IdMapping, Mount } from "../spec/config.ts";
+import type { IdMapping } from "../spec/config.ts";
+import type { MountMappings } from "../spec/idmap-option.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import { abandon, startInit } from "./init.ts";
 
@@ -21,7 +22,7 @@ export class Idmaps {
    */
   openTree({ op, at, idmap }: Step, pid: number): number {
     if (op.op !== "bind" || idmap === undefined) throw new TypeError(`${op.op} is no idmapped bind`);
-    const userns = this.namespaceFor(idmap.mount, at, pid);
+    const userns = this.namespaceFor(idmap, at, pid);
     const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
     const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
     try {
@@ -42,7 +43,7 @@ export class Idmaps {
     this.opened.clear();
   }
 
-  private namespaceFor({ uidMappings = [], gidMappings = [] }: Mount, at: string, pid: number): number {
+  private namespaceFor({ uidMappings, gidMappings }: MountMappings, at: string, pid: number): number {
     const uids = mapText(uidMappings);
     const gids = mapText(gidMappings);
     const key = `${uids}/${gids}`;

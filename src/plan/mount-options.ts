@@ -21,6 +21,8 @@ export interface ParsedOptions {
   /** Those of `data` that only the file system knows */
   readonly unknown: string[];
   idmap: "one" | "tree" | undefined;
+  /** What follows idmap= */
+  mappings: string | undefined;
   copyUp: boolean;
   copySymlink: boolean;
   remount: boolean;
@@ -51,6 +53,7 @@ function parse(words: readonly string[]): ParsedOptions {
     data: [],
     unknown: [],
     idmap: undefined,
+    mappings: undefined,
     copyUp: false,
     copySymlink: false,
     remount: false,
@@ -83,6 +86,7 @@ function apply(parsed: ParsedOptions, word: string): void {
       break;
     case "idmap":
       parsed.idmap = option.recursive ? "tree" : (parsed.idmap ?? "one");
+      parsed.mappings = option.mappings ?? parsed.mappings;
       break;
     case "tmpcopyup":
       parsed.copyUp = true;

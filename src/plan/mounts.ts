@@ -3,6 +3,7 @@
 
 import { UserError } from "../errors.ts";
 import type { Config, Mount } from "../spec/config.ts";
+import { type MountMappings, readIdmapOption } from "../spec/idmap-option.ts";
 import { honoured } from "../spec/tables/annotations.ts";
 import { MOUNT_ATTR_RDONLY } from "../spec/tables/mount-flags.ts";
 import { planCgroupMount } from "./cgroup-mount.ts";
@@ -100,7 +101,7 @@ function refuse(mount: Mount, options: ParsedOptions, at: string): void {
 }
 
 function planBind(context: Context, byRuntime: boolean): void {
-  const { request, mount, options, at, path, now, later } = context;
+  const { config, request, mount, options, at, path, now, later } = context;
   const hostPath = mountSource(mount, request.bundle);
   const target = options.copySymlink ? request.links?.get(hostPath) : undefined;
   if (target !== undefined) {
@@ -126,8 +127,19 @@ function planBind(context: Context, byRuntime: boolean): void {
     path,
     flags,
   });
-  now.push(mapped ? { ...bind, idmap: { mount, tree: options.idmap === "tree" } } : bind);
+  now.push(
+    mapped ? { ...bind, idmap: { ...mappingsOf(mount, options, config, at), tree: options.idmap === "tree" } } : bind,
+  );
   if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
+}
+
+/** The mappings of an idmapped mount itself; none where it has the container's. */
+function mappingsOf(mount: Mount, { mappings }: ParsedOptions, { linux }: Config, at: string): MountMappings {
+  const { uidMappings = [], gidMappings = [] } = mount;
+  if (mappings === undefined) return { uidMappings, gidMappings };
+  const read = readIdmapOption(mappings, linux ?? {});
+  if (typeof read === "string") throw new UserError(`the option idmap=${mappings}: ${read}`, { at: `${at}/options` });
+  return read;
 }
 
 /** What a bind mount binds: a path of the host, relative ones seen from the bundle. */

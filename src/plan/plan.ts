@@ -1,6 +1,6 @@
 // The plan: what init will do, in order, each step with the JSON pointer of config.json that asks for it.
 
-import type { Mount, NamespaceType } from "../spec/config.ts";
+import type { IdMapping, NamespaceType } from "../spec/config.ts";
 import type { Op } from "./ops.generated.ts";
 
 /** One operation and its origin in config.json ("" for what every container gets). */
@@ -8,7 +8,11 @@ export interface Step {
   readonly op: Op;
   readonly at: string;
   /** A bind whose ids are mapped: by the mount's own mappings, else by the container's; `tree`: below it, too */
-  readonly idmap?: { readonly mount: Mount; readonly tree: boolean };
+  readonly idmap?: {
+    readonly uidMappings: readonly IdMapping[];
+    readonly gidMappings: readonly IdMapping[];
+    readonly tree: boolean;
+  };
 }
 
 /** A descriptor that init is given at its start, by what it is. */

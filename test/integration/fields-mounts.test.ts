@@ -149,9 +149,33 @@ describeRuntimes("fields: mounts", ({ test }) => {
     ]);
   });
 
+  test("an option with mappings does the same, also relative to the container's", async ({ box }) => {
+    const source = owners(box);
+    const plain = await box.probe([askOwners("/m")], {
+      config: mounting(bind(source, "/m", "idmap=uids=0-1000-2#7-70-1;gids=0-500-10")),
+    });
+    expect(ownersOf(plain, "/m")).toEqual([
+      [1000, 500],
+      [1001, 501],
+      [70, 507],
+    ]);
+    const relative = await box.probe(
+      [askOwners("/m")],
+      inUserNamespaceWith((config) => {
+        config.mounts.push(bind(source, "/m", "idmap=uids=@0-0-2#@7-33-1;gids=@0-5-10"));
+      }),
+    );
+    expect(ownersOf(relative, "/m")).toEqual([
+      [0, 5],
+      [1, 6],
+      [33, 12],
+    ]);
+  });
+
   for (const [word, inner] of [
     ["idmap", 1],
     ["ridmap", 1001],
+    ["ridmap=uids=0-1000-10;gids=0-1000-10", 1001],
   ] as const) {
     test(`${word} of a tree: the mount below it ${inner === 1 ? "keeps its owners" : "is mapped, too"}`, async ({
       box,
@@ -159,7 +183,12 @@ describeRuntimes("fields: mounts", ({ test }) => {
       const source = owners(box);
       const script = `mkdir ${source}/in; mount -t tmpfs tmpfs ${source}/in; touch ${source}/in/1; chown 1:1 ${source}/in/1`;
       const report = await withHostMounts(box, script, [["stat", "/m/1", "/m/in/1"]], {
-        config: mounting({ destination: "/m", source, options: ["rbind", word], ...both(0, 1000, 10) }),
+        config: mounting({
+          destination: "/m",
+          source,
+          options: ["rbind", word],
+          ...(word.includes("=") ? {} : both(0, 1000, 10)),
+        }),
       });
       expect(report.stat["/m/1"]).toMatchObject({ uid: 1001, gid: 1001 });
       expect(report.stat["/m/in/1"]).toMatchObject({ uid: inner, gid: inner });

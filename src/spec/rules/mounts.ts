@@ -3,6 +3,7 @@
 
 import type { Config, Mount } from "../config.ts";
 import type { Facts } from "../facts.ts";
+import { type MountMappings, readIdmapOption } from "../idmap-option.ts";
 import { type Problem, quote, type Report } from "../problem.ts";
 import { mountOption } from "../tables/mount-options.ts";
 import { checkMappings, mapId } from "./mappings.ts";
@@ -30,7 +31,6 @@ export function checkMountList(
   facts: Facts,
   report: Report,
 ): void {
-  const userNamespace = findNamespace(linux, "user") !== undefined;
   for (let index = 0; index < mounts.length; index++) {
     const mount = mounts[index] as Mount;
     const at = `${list}/${index}`;
@@ -40,7 +40,7 @@ export function checkMountList(
     checkDestination(mount, words.bind, at, report);
     checkSource(mount, words, error);
     if (words.special || (words.bind && words.data)) checkOptions(mount, words.bind, error);
-    checkIdmap(mount, words, at, userNamespace, facts, report);
+    checkIdmap(mount, words, at, linux, facts, report);
     if (facts.rootless) checkOwners(mount, linux?.uidMappings ?? [], linux?.gidMappings ?? [], error);
   }
 }
@@ -148,26 +148,55 @@ function optionProblem(word: string, type: string, options: readonly string[], b
 }
 
 function checkIdmap(
-  { uidMappings = [], gidMappings = [] }: Mount,
+  { uidMappings = [], gidMappings = [], options = [] }: Mount,
   { bind, idmap }: Words,
   at: string,
-  userNamespace: boolean,
+  linux: Config["linux"],
   { rootless }: Facts,
   report: Report,
 ): void {
   const mapped = uidMappings.length > 0 || gidMappings.length > 0;
   if (!mapped && !idmap) return;
+  const byOption = idmap && checkIdmapOption(options, mapped, at, linux ?? {}, report);
   const error = (member: string, message: string): void =>
     report.error({ at: at + member, message, rule: "mount-idmap", section: "config.md#posix-platform-mounts" });
   if (uidMappings.length > 0 !== gidMappings.length > 0) {
     const missing = uidMappings.length > 0 ? "/gidMappings" : "/uidMappings";
     error(missing, "id-mapped mounts must have both uid and gid mappings specified");
   }
-  if (!mapped && !userNamespace) error("/options", "idmap needs mappings, of the mount or of a user namespace");
+  if (!mapped && !byOption && findNamespace(linux, "user") === undefined)
+    error("/options", "idmap needs mappings, of the mount or of a user namespace");
   if (!bind) error("", "id-mapped mounts are only supported for bind-mounts");
   if (rootless) error("", "id-mapped mounts are not supported for rootless containers");
   checkMappings(`${at}/uidMappings`, uidMappings, report.error);
   checkMappings(`${at}/gidMappings`, gidMappings, report.error);
+}
+
+/** Whether one of the options is idmap=MAPPINGS; what is wrong with those is reported. */
+function checkIdmapOption(
+  options: readonly string[],
+  mapped: boolean,
+  at: string,
+  container: Partial<MountMappings>,
+  { error }: Report,
+): boolean {
+  let found = false;
+  options.forEach((word, index) => {
+    const option = mountOption(word);
+    if (option?.kind !== "idmap" || option.mappings === undefined) return;
+    const report = (message: string): void =>
+      error({ at: `${at}/options/${index}`, message, rule: "mount-idmap", section: "config.md#posix-platform-mounts" });
+    if (mapped || found) report("maps ids a second time");
+    found = true;
+    const read = readIdmapOption(option.mappings, container);
+    if (typeof read === "string") {
+      report(read);
+      return;
+    }
+    checkMappings("uids", read.uidMappings, (problem) => report(`${problem.at}: ${problem.message}`));
+    checkMappings("gids", read.gidMappings, (problem) => report(`${problem.at}: ${problem.message}`));
+  });
+  return found;
 }
 
 // The kernel answers a bare EINVAL to an owner without a mapping.

@@ -24,7 +24,8 @@ export type MountOption =
   | { readonly kind: "superblock"; readonly set: number; readonly clear: number; readonly word?: string }
   | { readonly kind: "propagation" /** MS_SHARED and the like */; readonly type: number; readonly recursive: boolean }
   | { readonly kind: "bind"; readonly recursive: boolean }
-  | { readonly kind: "idmap"; readonly recursive: boolean }
+  /** `mappings`: what follows idmap=, for spec/idmap-option.ts */
+  | { readonly kind: "idmap"; readonly recursive: boolean; readonly mappings?: string }
   | { readonly kind: "remount" | "tmpcopyup" | "copy-symlink" | "src-nofollow" | "dest-nofollow" | "defaults" };
 
 /** Flags of a mount: the word that sets it, the one that clears it, and its two numbers. */
@@ -86,7 +87,14 @@ const options: ReadonlyMap<string, MountOption> = new Map([
 
 /** What a word of `options` means; undefined for one that goes to the file system. */
 export function mountOption(word: string): MountOption | undefined {
-  return options.get(word);
+  return options.get(word) ?? withMappings(word);
+}
+
+/** The one option with a value of its own. */
+function withMappings(word: string): MountOption | undefined {
+  if (word.startsWith("idmap=")) return { kind: "idmap", recursive: false, mappings: word.slice("idmap=".length) };
+  if (word.startsWith("ridmap=")) return { kind: "idmap", recursive: true, mappings: word.slice("ridmap=".length) };
+  return undefined;
 }
 
 /** All words that mean something to the runtime, for `features`. */

@@ -483,6 +483,24 @@ describe("mounts", () => {
       mount({ ...bind, options: ["bind", "idmap"] }),
       "/mounts/0/options: idmap needs mappings, of the mount or of a user namespace",
     ],
+    ["an idmap of its own", mount({ ...bind, options: ["bind", "idmap=uids=0-1-2;gids=0-1-2"] })],
+    [
+      "an idmap of its own that is wrong",
+      mount({ ...bind, options: ["bind", "ridmap=uids=0-1-0;gids=0-1-2#1-9-1"] }),
+      "/mounts/0/options/1: uids/0/size: must not be 0",
+      "/mounts/0/options/1: gids/1: overlaps with gids/0 in the ids that begin at containerID",
+    ],
+    [
+      "an idmap relative to nothing",
+      mount({ ...bind, options: ["idmap=uids=@0-1-1;gids=0-1-1", "bind"] }),
+      '/mounts/0/options/0: "@0-1-1" in uids is in none of the mappings of the container',
+    ],
+    [
+      "two idmaps",
+      mount({ ...bind, options: ["bind", "idmap=uids=0-1-1;gids=0-1-1"], ...{ uidMappings: [map(0, 1, 1)] } }),
+      "/mounts/0/options/1: maps ids a second time",
+      "/mounts/0/gidMappings: id-mapped mounts must have both uid and gid mappings specified",
+    ],
     ["idmap of the container's", both(userns, mount({ ...bind, options: ["bind", "ridmap"] }))],
     [
       "half a mapping, of no bind",

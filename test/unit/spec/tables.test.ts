@@ -146,6 +146,12 @@ describe("mount options", () => {
     expect([...words].sort()).toEqual([...expected].sort());
   });
 
+  test("idmap may have a value", () => {
+    expect(mountOption("idmap=a;b")).toEqual({ kind: "idmap", recursive: false, mappings: "a;b" });
+    expect(mountOption("ridmap=")).toEqual({ kind: "idmap", recursive: true, mappings: "" });
+    expect(mountOption("idmapped=1")).toBeUndefined();
+  });
+
   test.each(words)("%s has an r-form that differs in nothing else, if any", (word) => {
     const option = mountOption(word);
     const recursive = mountOption(`r${word}`);
