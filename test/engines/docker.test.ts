@@ -1,6 +1,15 @@
 /** dockerd with `--add-runtime`: the runtime as Docker's users get it. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, sleep } from "../harness/command.ts";
 import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
@@ -171,7 +180,51 @@ for (const runtime of runtimesFor("docker", "docker", "dockerd", "containerd", "
       });
     }
 
-    column.absent("userns", "userns-remap needs an account of its own on the machine; podman shows it");
+    column.test("userns", "a daemon with userns-remap: run, exec, a volume, a tmpfs, stop", async () => {
+      // "daemon" is an account that every Debian has; its subordinate ids are only there for this daemon
+      const ids = "daemon:300000:65536\n";
+      const seeing = await lab.startWithFiles({ "/etc/subuid": ids, "/etc/subgid": ids });
+      const remapped = lab.path("remapped.sock");
+      const before = lab.calls().length;
+      const places = { "data-root": lab.path("data2"), "exec-root": lab.path("exec2"), pidfile: lab.path("pid2") };
+      const { bip: _bridge, ...rest } = configuration;
+      const settings = { ...rest, ...places, "live-restore": false, bridge: "none", "userns-remap": "daemon" };
+      writeFileSync(lab.path("remapped.json"), JSON.stringify(settings));
+      const argv = ["dockerd", "-H", `unix://${remapped}`, "--config-file", lab.path("remapped.json")];
+      await lab.daemon([...seeing, ...inside, ...argv], remapped, env);
+      const user = new CommandLine(lab, { ...client, env: { ...env, DOCKER_HOST: `unix://${remapped}` } });
+      for (let tries = 0; tries < 100 && (await user.call("version")).code !== 0; tries++) await sleep(100);
+      await user.ok("load -qi", lab.image("bb"));
+
+      const report = await user.probe(
+        "-v vol:/data --tmpfs /t",
+        "ids , read /proc/self/uid_map , creat / /data /t /sys",
+      );
+      expect(report.ids.uid).toEqual([0, 0, 0]);
+      expect(report.read["/proc/self/uid_map"]?.text).toMatch(/^\s*0\s+300000\s+65536\n$/);
+      expect(report.creat).toEqual({ "/": "ok", "/data": "ok", "/t": "ok", "/sys": "EROFS" });
+      await user.start("-d --name rem -v vol:/data", "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.1; done");
+      await user.ok("exec rem touch /data/made");
+      const volume = (await user.ok("volume inspect -f", "{{.Mountpoint}}", "vol")).trim();
+      expect(volume).toContain("/300000.300000/");
+      expect(statSync(`${volume}/made`)).toMatchObject({ uid: 300_000, gid: 300_000 });
+      const pid = await user.inspect("rem", ".State.Pid");
+      expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+300000\b/m);
+      expect(await user.ok("exec -u 1000:1000 rem id")).toContain("uid=1000");
+      expect(JSON.parse(await user.ok("exec --privileged rem /probe ids")).ids.uid).toEqual([0, 0, 0]);
+      await user.ok("stop -t 5 rem");
+      expect(await user.inspect("rem", ".State.ExitCode")).toBe("5");
+      await user.ok("start rem");
+      await user.remove("rem");
+      await user.ok("volume rm vol");
+      const called = lab.commands().slice(before);
+      expect(called).toEqual(expect.arrayContaining(["create", "start", "exec", "kill", "delete"]));
+      await lab.stopDaemon();
+      expect(
+        existsSync(`${lab.path("exec2")}/runtime-runc/moby`) && readdirSync(`${lab.path("exec2")}/runtime-runc/moby`),
+      ).toEqual([]);
+    });
+
     column.absent("pods", "Docker has none; --network container: and its like are under namespaces");
     column.absent("kube", "Docker has no part of it");
     column.absent("nocgroup", "Docker has no such option");

@@ -30,7 +30,7 @@ export const features = {
   init: "a small init in front",
   pods: "pods: several containers in shared namespaces",
   kube: "Kubernetes: RuntimeClass handler, kube play",
-  nocgroup: "without cgroups",
+  nocgroup: "without cgroups, or in two of the caller's own",
   secrets: "secrets",
   build: "image builds",
   many: "fifty at once",

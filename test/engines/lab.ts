@@ -142,6 +142,24 @@ export class EngineLab {
     return ["nsenter", `--net=/proc/${holder.pid}/ns/net`];
   }
 
+  /**
+   * Makes a mount namespace in which other files stand for some of the machine's, such as /etc/subuid.
+   * @param files path and text
+   * @returns what to put in front of a command that is to see them
+   */
+  async startWithFiles(files: Readonly<Record<string, string>>): Promise<string[]> {
+    const binds = Object.entries(files).map(([path, text], index) => {
+      const file = this.path(`file${index}`);
+      writeFileSync(file, text);
+      return `mount --bind ${file} ${path}`;
+    });
+    const mark = this.path("mounted");
+    const script = [...binds, `echo $$ > ${mark}`, "exec sleep 3600"].join(" && ");
+    await this.daemon(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], mark);
+    const pid = await eventually("the mounts are made", () => readFileSync(mark, "utf8").trim() || undefined);
+    return ["nsenter", `--mount=/proc/${pid}/ns/mnt`];
+  }
+
   /** The name of the lab's network namespace, as links in /proc/PID/ns have it. */
   get networkNamespace(): string {
     return readlinkSync(`/proc/${this.#network?.pid}/ns/net`);

@@ -2,7 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
+import { membership, v2 } from "../harness/cgroup.ts";
 import { eventually } from "../harness/command.ts";
+import type { Report } from "../harness/probe.ts";
 import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
@@ -106,6 +108,37 @@ for (const runtime of runtimesFor("podman", "podman", "conmon", "busybox")) {
       expect(JSON.parse(grouped.stdout).ids.groups).toContain(4321);
     });
 
+    column.test("userns", "--userns=auto: a range for each container, none of them another's", async () => {
+      const ids = "containers:200000:4096\n";
+      const before = lab.calls().length;
+      const seeing = await lab.startWithFiles({ "/etc/subuid": ids, "/etc/subgid": ids });
+      const auto = new CommandLine(lab, { ...client, argv: [...seeing, ...client.argv] });
+      for (const name of ["auto1", "auto2"]) {
+        await auto.start(`-d --name ${name} --userns=auto:size=1024 -v ${name}:/data:U --tmpfs /t`, "sleep", "1000");
+      }
+      const ranges: number[] = [];
+      for (const name of ["auto1", "auto2"]) {
+        const questions = "ids , read /proc/self/uid_map /proc/self/gid_map , creat / /data /t".split(" ");
+        const report: Report = JSON.parse(await auto.ok(`exec ${name} /probe`, ...questions));
+        expect(report.ids.uid).toEqual([0, 0, 0]);
+        expect(report.creat).toEqual({ "/": "ok", "/data": "ok", "/t": "ok" });
+        const [inner, outer = 0, size] = (report.read["/proc/self/uid_map"]?.text ?? "")
+          .trim()
+          .split(/\s+/)
+          .map(Number);
+        expect([inner, size]).toEqual([0, 1024]);
+        expect(outer >= 200_000 && outer + 1024 <= 204_096, `begins at ${outer}`).toBe(true);
+        expect(report.read["/proc/self/gid_map"]?.text).toBe(report.read["/proc/self/uid_map"]?.text);
+        const pid = await auto.inspect(name, ".State.Pid");
+        expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(new RegExp(`^Uid:\\s+${outer}\\b`, "m"));
+        ranges.push(outer);
+      }
+      expect(Math.abs((ranges[0] ?? 0) - (ranges[1] ?? 0))).toBeGreaterThanOrEqual(1024);
+      expect(lab.commands().slice(before)).toEqual(expect.arrayContaining(["create", "start", "exec"]));
+      await auto.remove("auto1", "auto2");
+      await auto.ok("volume rm auto1 auto2");
+    });
+
     column.test("pods", "containers join the infra container's namespaces; stop and start of the whole", async () => {
       await cli.ok(`pod create --name pod1 --network none --share pid,ipc,net,uts --hostname together ${flags}`);
       expect(await cli.ok("run --rm --pod pod1 localhost/bb:1 cat /proc/1/comm")).toBe("pause\n");
@@ -139,6 +172,33 @@ for (const runtime of runtimesFor("podman", "podman", "conmon", "busybox")) {
       expect(memory(inside)).toBe(memory(own));
       expect(lab.calls().some((call) => call.includes("--cgroup-manager") && call.includes("disabled"))).toBe(true);
     });
+
+    column.test(
+      "nocgroup",
+      "--cgroups=split: one below the caller's cgroup for conmon, one for the container",
+      async () => {
+        const join = [...membership("self").keys()].map((controller) => {
+          const at = v2 ? "/sys/fs/cgroup" : `/sys/fs/cgroup/${cgroupMount(controller)}`;
+          return `enter ${at}`;
+        });
+        const argv = ["sh", "-c", `${entering(lab.tag)}\n${join.join("\n")}\nexec "$@"`, "sh", ...client.argv];
+        const split = new CommandLine(lab, { ...client, argv });
+        const before = lab.calls().length;
+        await split.ok("run -d --name spl --network none --cgroups=split localhost/bb:1 sleep 1000");
+        const id = await cli.inspect("spl", ".Id");
+        for (const [process, name] of [
+          [".State.Pid", `libpod-payload-${id}`],
+          [".State.ConmonPid", "runtime"],
+        ] as const) {
+          const paths = membership(Number(await cli.inspect("spl", process)));
+          expect(paths.get(v2 ? "" : "memory"), process).toBe(`/${lab.tag}/split/${name}`);
+        }
+        expect(await cli.ok("exec spl echo in")).toBe("in\n");
+        await cli.ok("stop -t 0 spl");
+        await cli.remove("spl");
+        expect(lab.commands().slice(before)).toEqual(expect.arrayContaining(["create", "start", "exec", "delete"]));
+      },
+    );
 
     column.test("secrets", "as a file and as a variable", async () => {
       writeFileSync(lab.path("secret"), "hidden");
@@ -213,6 +273,22 @@ const limits = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [network]
 cni_plugin_dirs = ["/usr/lib/cni"]`;
+
+/** The name of a controller's hierarchy among the mounts. */
+const cgroupMount = (controller: string): string => {
+  if (controller === "") return "unified";
+  return controller.startsWith("name=") ? controller.slice("name=".length) : controller;
+};
+
+/** A shell function that puts the shell into a cgroup of the lab's; a cpuset takes nobody in before it has CPUs. */
+const entering = (tag: string): string => `enter() {
+  [ -d $1 ] || return 0
+  mkdir -p $1/${tag}/split
+  for f in cpuset.cpus cpuset.mems; do
+    [ ! -e $1/$f ] || { cat $1/$f >$1/${tag}/$f; cat $1/$f >$1/${tag}/split/$f; }
+  done
+  echo $$ >$1/${tag}/split/cgroup.procs
+}`;
 
 const ownSettings = `cgroup_manager = "cgroupfs"
 events_logger = "file"
