@@ -140,7 +140,7 @@ export const manual: Readonly<Record<string, Page>> = {
     text: [
       "Adds mounts to a container that is created, running or paused, or removes some. FILE is a JSON array of mounts, as " +
         "config.json has it.",
-      "add: bind mounts, whose sources are paths of the host, and new file systems of the types tmpfs, ramfs, mqueue, devpts " +
+      "add: bind mounts, whose sources are paths of the host (for root only), and new file systems of the types tmpfs, ramfs, mqueue, devpts " +
         "and hugetlbfs. Either all of them are there afterwards, or none, apart from the directories and files that were made " +
         "for destinations that were missing. Links in a destination are followed below the container's root.",
       "remove: only destinations count. Nothing is removed unless there is a mount on each of them; the last one goes first. " +

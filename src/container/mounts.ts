@@ -2,7 +2,7 @@
 // the host is opened by a process that has joined it, and destinations are resolved by init below the container's root.
 
 import { host } from "#host";
-import { isErrno, UserError } from "../errors.ts";
+import { Errno, isErrno, UserError } from "../errors.ts";
 import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import { compileAddMounts, compileRemoveMounts } from "../plan/running-mounts.ts";
@@ -81,6 +81,17 @@ function openSource(step: Step, idmaps: Idmaps, pid: number): number {
   try {
     return host.openTree(op.hostPath, recursive, nofollow, -1, false);
   } catch (error) {
+    if (isErrno(error, Errno.EPERM)) {
+      throw new UserError(
+        `only root can bind a directory or file of the host ("${op.hostPath}") into a running container`,
+        {
+          at: step.at,
+          code: "unsupported",
+          errno: Errno.EPERM,
+          hint: "let the container have it from the beginning, or add a tmpfs",
+        },
+      );
+    }
     if (!isErrno(error)) throw error;
     throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
   }

@@ -47,6 +47,23 @@ describeRuntimes("rootless", ({ test }) => {
     expect(stdout.replace(/ +/g, " ")).toBe(`0\n 0 ${uid} 1\ndeny\n`);
   });
 
+  test("mounts add: a tmpfs comes and goes, a bind is refused with the reason", async ({ box }) => {
+    const call = await user(box);
+    edit(box, ({ process }) => {
+      process["args"] = ["/bin/sleep", "1000"];
+    });
+    expect(await call("run", "--detach", "mounting")).toMatchObject({ code: 0, stderr: "" });
+    const file = `${box.path("home")}/mounts.json`;
+    writeFileSync(file, '[{"destination": "/tmp", "type": "tmpfs"}]');
+    expect(await call("mounts", "add", "mounting", file)).toMatchObject({ code: 0, stderr: "" });
+    expect((await call("exec", "mounting", "/bin/sh", "-c", "echo in > /tmp/f; cat /tmp/f")).stdout).toBe("in\n");
+    expect(await call("mounts", "remove", "mounting", file)).toMatchObject({ code: 0, stderr: "" });
+    expect((await call("exec", "mounting", "/bin/sh", "-c", "cat /tmp/f")).code).toBe(1);
+    writeFileSync(file, '[{"destination": "/tmp", "source": "rootfs", "options": ["bind"]}]');
+    expect((await call("mounts", "add", "mounting", file)).stderr).toMatch(/failed: \/0: only root can bind/);
+    expect(await call("delete", "--force", "mounting")).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test("create, start, exec, kill and delete, with the state below XDG_RUNTIME_DIR", async ({ box }) => {
     const call = await user(box);
     edit(box, ({ process }) => {
