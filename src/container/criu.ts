@@ -13,6 +13,7 @@ import {
   RequestType,
 } from "./criu-rpc.ts";
 import { interrupted } from "./init.ts";
+import { findProgram, searchPath } from "./programs.ts";
 
 /** Where CRIU's own descriptors that we give it begin (0 to 2 are /dev/null, 3 is the conversation). */
 export const firstGivenFd = 4;
@@ -95,22 +96,8 @@ function endHelper(pidfd: number): void {
   }
 }
 
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-function searchPath(): string {
-  return host.env("PATH") || defaultPath;
-}
-
-/** The program, by PATH; relative elements could be anybody's. */
 export function findCriu(): string {
-  const found = searchPath()
-    .split(":")
-    .filter((directory) => directory.startsWith("/"))
-    .map((directory) => `${directory}/criu`)
-    .find((path) => {
-      const stat = host.stat(path, true);
-      return stat?.[0] === "file" && (stat[1] & 0o111) !== 0;
-    });
+  const found = findProgram("criu");
   if (found === undefined) {
     throw new UserError("criu: executable file not found in $PATH", {
       code: "criu",

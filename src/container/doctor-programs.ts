@@ -3,6 +3,7 @@
 import { host } from "#host";
 import { isErrno } from "../errors.ts";
 import { type Check, isPrivileged, kernelText } from "./doctor.ts";
+import { findProgram } from "./programs.ts";
 
 const area = "programs";
 
@@ -10,27 +11,10 @@ export function programChecks(): readonly Check[] {
   return [idmapHelpers(), ...subordinateIds(), criu(), systemd(), ps()];
 }
 
-const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-function find(program: string): string | undefined {
-  const folders = (host.env("PATH") || usualPath).split(":").filter((folder) => folder.startsWith("/"));
-  return folders.map((folder) => `${folder}/${program}`).find(isFile);
-}
-
-function isFile(path: string): boolean {
-  try {
-    return host.stat(path, true)?.[0] === "file";
-  } catch (error) {
-    // in a folder that isn't ours to look into
-    if (isErrno(error)) return false;
-    throw error;
-  }
-}
-
 /** They write id maps for users who may not do it themselves: with more than their own id. */
 function idmapHelpers(): Check {
   const name = "newuidmap, newgidmap";
-  const paths = ["newuidmap", "newgidmap"].map(find);
+  const paths = ["newuidmap", "newgidmap"].map(findProgram);
   const found = paths.filter((path) => path !== undefined);
   if (found.length === 2) return { area, name, status: "ok", detail: found.join(", ") };
   return {
@@ -68,7 +52,7 @@ function subordinateIds(): readonly Check[] {
 /** CRIU says itself what it lacks. */
 function criu(): Check {
   const name = "CRIU";
-  const path = find("criu");
+  const path = findProgram("criu");
   if (path === undefined) {
     const detail = "not installed: no checkpoint and restore";
     return { area, name, status: "limited", detail, fix: "install the package criu" };
@@ -106,7 +90,7 @@ function systemd(): Check {
 }
 
 function ps(): Check {
-  const path = find("ps");
+  const path = findProgram("ps");
   if (path !== undefined) return { area, name: "ps", status: "ok", detail: path };
   const detail = "not installed: `tsrunc ps` can only show pids";
   return { area, name: "ps", status: "limited", detail, fix: "install the package procps" };

@@ -2,11 +2,11 @@
 
 import { host } from "#host";
 import { listPids } from "../cgroup/manager.ts";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { UserError } from "../errors.ts";
+import { findProgram, searchPath } from "./programs.ts";
 import { load, type Store } from "./store.ts";
 
 const maxOutput = 64 << 20;
-const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The pids, as this pid namespace knows them. A stopped container may have left some. */
 export function containerPids(store: Store, id: string): readonly number[] {
@@ -42,7 +42,7 @@ function words(line: string): readonly string[] {
 }
 
 function runPs(options: readonly string[]): string {
-  const path = findProgram("ps");
+  const path = findPs();
   const [status, output, complaint] = host.runProgram(path, ["ps", ...options], host.environ(), maxOutput);
   if (status === 0) return output;
   const why = complaint.trim().split("\n")[0] ?? "";
@@ -51,23 +51,10 @@ function runPs(options: readonly string[]): string {
   );
 }
 
-/** Where a program is. Some callers clear the environment, PATH included. */
-function findProgram(name: string): string {
-  const folders = (host.env("PATH") || usualPath).split(":").filter((folder) => folder.startsWith("/"));
-  for (const folder of folders) {
-    const path = `${folder}/${name}`;
-    if (statOrNone(path)?.[0] === "file") return path;
-  }
-  throw new UserError(`the program ${name} is needed, and is in none of ${folders.join(", ")}`, {
+function findPs(): string {
+  const found = findProgram("ps");
+  if (found !== undefined) return found;
+  throw new UserError(`the program ps is needed, and is in none of ${searchPath().replaceAll(":", ", ")}`, {
     hint: "install it (procps), or use --format json",
   });
-}
-
-function statOrNone(path: string): ReturnType<typeof host.stat> {
-  try {
-    return host.stat(path, true);
-  } catch (error) {
-    if (isErrno(error, Errno.EACCES, Errno.ELOOP)) return undefined;
-    throw error;
-  }
 }
