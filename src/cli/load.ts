@@ -5,6 +5,7 @@ import { provideSystemd } from "../cgroup/driver.ts";
 import { type Bundle, loadBundle } from "../container/bundle.ts";
 import type { CreateTools } from "../container/create.ts";
 import { checkId } from "../container/id.ts";
+import { needsMapPrograms } from "../container/id-maps.ts";
 import { recordedDriver, type Store } from "../container/store.ts";
 import type { Config } from "../spec/config.ts";
 import { type Context, idArgument, pathFlag } from "./context.ts";
@@ -49,8 +50,10 @@ export async function toolsFor({ config }: Pick<Bundle, "config">): Promise<Crea
 /** Also idmap=MAPPINGS */
 const rareOptions = /^(r?idmap(=.*)?|copy-symlink)$/s;
 
-function needsExtras({ mounts = [], process, linux }: Config): boolean {
+function needsExtras(config: Config): boolean {
+  const { mounts = [], process, linux } = config;
   return (
+    needsMapPrograms(config) ||
     linux?.intelRdt !== undefined ||
     linux?.netDevices !== undefined ||
     Boolean(linux?.mountLabel || process?.apparmorProfile || process?.selinuxLabel) ||

@@ -17,13 +17,14 @@ import type { Bundle } from "./bundle.ts";
 import type { Created, CreateOptions, CreateTools } from "./create.ts";
 import { operationFailure } from "./failure.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
+import { writeIdMap } from "./id-maps.ts";
 import type { Idmaps } from "./idmap.ts";
 import { abandon, converse, type Init, startInit } from "./init.ts";
 import type { ResctrlPlan } from "./intel-rdt.ts";
 import { newIntent } from "./intent.ts";
 import { sendListener, takeListener } from "./listener.ts";
 import { writePidFile } from "./pid-file.ts";
-import { setOomScore, writeIdMap, writeTimeOffsets } from "./proc-files.ts";
+import { setOomScore, writeTimeOffsets } from "./proc-files.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
@@ -143,8 +144,8 @@ export class Attempt {
         if (config.process?.oomScoreAdj !== undefined) setOomScore(pid, config.process.oomScoreAdj);
         return;
       case SyncPoint.userns:
-        writeIdMap(pid, "uid_map", config.linux?.uidMappings ?? []);
-        writeIdMap(pid, "gid_map", config.linux?.gidMappings ?? []);
+        writeIdMap(pid, "uid_map", config.linux?.uidMappings ?? [], extras?.mapByProgram);
+        writeIdMap(pid, "gid_map", config.linux?.gidMappings ?? [], extras?.mapByProgram);
         return;
       case SyncPoint.timens:
         writeTimeOffsets(pid, config);

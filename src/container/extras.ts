@@ -1,5 +1,5 @@
 // What only few configs need, loaded for those (cli/load.ts): labels, idmapped mounts, network devices, resctrl groups,
-// links that are copied.
+// links that are copied, ids of others in an ordinary user's container.
 
 import { host } from "#host";
 import { mountSource } from "../plan/mounts.ts";
@@ -9,6 +9,7 @@ export { Idmaps } from "./idmap.ts";
 export { enterResctrl, planResctrl } from "./intel-rdt.ts";
 export { checkLabels } from "./labels.ts";
 export { moveNetDevices } from "./net-devices.ts";
+export { mapByProgram } from "./subordinate-ids.ts";
 
 /** For mounts with copy-symlink: which sources are links, and their targets. */
 export function sourceLinks(bundle: string, mounts: readonly Mount[] = []): ReadonlyMap<string, string> {

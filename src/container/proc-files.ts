@@ -2,7 +2,7 @@
 
 import { host } from "#host";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
-import type { Config, IdMapping } from "../spec/config.ts";
+import type { Config } from "../spec/config.ts";
 
 /** oom_score_adj, by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)). */
 export function setOomScore(pid: number, score: number): void {
@@ -15,28 +15,6 @@ export function setOomScore(pid: number, score: number): void {
       code: "kernel",
       errno: error.errno,
       ...(error.errno === Errno.EACCES ? { hint: "lowering it needs CAP_SYS_RESOURCE" } : {}),
-    });
-  }
-}
-
-/**
- * uid_map or gid_map of a new user namespace (user_namespaces(7)); nothing for an empty list. Without privilege the gid_map
- * may be written only once the namespace has given up setgroups(2), by which one could leave a group that denies access.
- */
-export function writeIdMap(pid: number, file: "uid_map" | "gid_map", mappings: readonly IdMapping[]): void {
-  const text = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
-  if (text === "") return;
-  try {
-    if (file === "gid_map" && host.ids()[1] !== 0) host.writeText(`/proc/${pid}/setgroups`, "deny");
-    host.writeText(`/proc/${pid}/${file}`, text);
-  } catch (error) {
-    if (!isErrno(error)) throw error;
-    const field = file === "uid_map" ? "uidMappings" : "gidMappings";
-    throw new UserError(`can't write the ${file} of the user namespace: ${errnoText(error.errno)}`, {
-      at: `/linux/${field}`,
-      code: "kernel",
-      errno: error.errno,
-      ...(error.errno === Errno.EPERM ? { hint: "these host ids are not ours to hand on" } : {}),
     });
   }
 }
