@@ -17,7 +17,7 @@ import { kill } from "./container/kill.ts";
 import { savedConfig, savedConfigIfAny } from "./container/saved.ts";
 import { start } from "./container/start.ts";
 import { type ContainerState, listContainers, stateOf } from "./container/state.ts";
-import { load, type Store } from "./container/store.ts";
+import { defaultRoot, load, type Store } from "./container/store.ts";
 import { Errno, isErrno, KernelError, UserError } from "./errors.ts";
 import { execProcess } from "./plan/exec-process.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -80,9 +80,8 @@ export class Runtime {
   private readonly cgroupManager: CreateOptions["cgroupManager"];
 
   constructor({ root, rootless, cgroupManager = "cgroupfs" }: RuntimeOptions = {}) {
-    const [, euid] = host.ids();
-    this.store = { root: root === undefined ? defaultRoot(euid) : absolute(root) };
-    this.facts = { rootless: rootless ?? euid !== 0, systemdCgroup: cgroupManager === "systemd" };
+    this.store = { root: root === undefined ? defaultRoot() : absolute(root) };
+    this.facts = { rootless: rootless ?? host.ids()[1] !== 0, systemdCgroup: cgroupManager === "systemd" };
     this.cgroupManager = cgroupManager;
   }
 
@@ -296,11 +295,6 @@ const O_TMPFILE = 0o20200000;
 /** A file without a name, for a program to write to. */
 function temporaryFile(): number {
   return host.open(host.env("TMPDIR") || "/tmp", O_TMPFILE | O_RDWR, 0o600);
-}
-
-function defaultRoot(euid: number): string {
-  const runtimeDir = host.env("XDG_RUNTIME_DIR") ?? "";
-  return euid === 0 || !runtimeDir.startsWith("/") ? "/run/tsrunc" : `${runtimeDir}/tsrunc`;
 }
 
 function absolute(path: string): string {

@@ -1,7 +1,7 @@
 // What a command gets to know: its flags and arguments, and the global flags made into values.
 
 import { host } from "#host";
-import type { Store } from "../container/store.ts";
+import { defaultRoot, type Store } from "../container/store.ts";
 import { UserError } from "../errors.ts";
 import type { Facts } from "../spec/facts.ts";
 import { booleanFlag, type Parsed, textFlag } from "./flags.ts";
@@ -31,14 +31,6 @@ export function makeContext(globals: Parsed, command: Parsed): Context {
     facts: { rootless: isRootless(globals), systemdCgroup: cgroupManager(globals) === "systemd" },
     cgroupManager: cgroupManager(globals),
   };
-}
-
-/** /run/tsrunc for root, else below XDG_RUNTIME_DIR. An empty variable counts as unset: podman sets it so. */
-function defaultRoot(): string {
-  const [, euid] = host.ids();
-  const runtimeDir = host.env("XDG_RUNTIME_DIR") ?? "";
-  if (euid === 0 || !runtimeDir.startsWith("/")) return "/run/tsrunc";
-  return `${runtimeDir}/tsrunc`;
 }
 
 /** --rootless true, false or auto: by default whoever isn't root is rootless. */

@@ -9,7 +9,7 @@
 
 import { host } from "#host";
 import type { CgroupRecord } from "../cgroup/record.ts";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { lockHolder, signalHolder } from "./holder.ts";
 import { checkId } from "./id.ts";
 import type { ResctrlRecord } from "./resctrl.ts";
@@ -50,21 +50,50 @@ export interface Store {
   readonly root: string;
 }
 
-/** Makes the root (0700) where missing. */
+/**
+ * Where the state is when nobody says: /run/tsrunc for root, else below XDG_RUNTIME_DIR. Root of a user namespace counts as
+ * the user it is outside when /run isn't its own: rootless podman's runtime finds its containers so, from whatever part of
+ * podman's environment it is called with. An empty variable counts as unset: podman sets it so.
+ */
+export function defaultRoot(): string {
+  const runtimeDir = host.env("XDG_RUNTIME_DIR") ?? "";
+  const users = runtimeDir.startsWith("/") && (host.ids()[1] !== 0 || host.stat("/run", true)?.[2] !== 0);
+  return users ? `${runtimeDir}/tsrunc` : "/run/tsrunc";
+}
+
+/** Makes the root where missing. It is sticky, by which those who clean a runtime directory up know what is in use. */
 export function prepareStore(store: Store): void {
+  try {
+    makeDirectories(store.root);
+  } catch (error) {
+    throw noStore(store, error);
+  }
+}
+
+function makeDirectories(root: string): void {
   const missing: string[] = [];
-  let path = store.root;
+  let path = root;
   while (host.stat(path, true) === undefined) {
     missing.unshift(path);
     path = path.slice(0, path.lastIndexOf("/")) || "/";
   }
   for (const directory of missing) {
     try {
-      host.makeDir(directory, 0o700);
+      host.makeDir(directory, directory === root ? 0o1700 : 0o700);
     } catch (error) {
       if (!isErrno(error, Errno.EEXIST)) throw error;
     }
   }
+}
+
+function noStore({ root }: Store, error: unknown): unknown {
+  if (!isErrno(error, Errno.EACCES, Errno.EPERM, Errno.EROFS)) return error;
+  return new UserError(`the state of containers can't be kept in ${root}: ${errnoText(error.errno)}`, {
+    at: "--root",
+    code: "state",
+    errno: error.errno,
+    hint: "give a directory of your own with --root, or have XDG_RUNTIME_DIR name one",
+  });
 }
 
 export function directoryOf(store: Store, id: string): string {
@@ -78,7 +107,7 @@ export function claim(store: Store, id: string): number {
   try {
     host.makeDir(directory, 0o700);
   } catch (error) {
-    if (!isErrno(error, Errno.EEXIST)) throw error;
+    if (!isErrno(error, Errno.EEXIST)) throw noStore(store, error);
     throw new UserError(`container with given ID already exists: ${id}`, {
       code: "exists",
       hint: "delete it (with --force, if it was never finished) or choose another id",
