@@ -78,11 +78,13 @@ export class Runtime {
   private readonly store: Store;
   private readonly facts: Facts;
   private readonly cgroupManager: CreateOptions["cgroupManager"];
+  private readonly rootless: boolean | undefined;
 
   constructor({ root, rootless, cgroupManager = "cgroupfs" }: RuntimeOptions = {}) {
     this.store = { root: root === undefined ? defaultRoot() : absolute(root) };
-    this.facts = { rootless: rootless ?? host.ids()[1] !== 0, systemdCgroup: cgroupManager === "systemd" };
+    this.facts = { rootless: host.ids()[1] !== 0, systemdCgroup: cgroupManager === "systemd" };
     this.cgroupManager = cgroupManager;
+    this.rootless = rootless;
   }
 
   create(id: string, { bundle: path, ...options }: NewOptions): ContainerState {
@@ -192,6 +194,7 @@ export class Runtime {
       noNewKeyring: options.noNewKeyring ?? false,
       preserveFds: options.preserveFds ?? 0,
       cgroupManager: this.cgroupManager,
+      rootless: this.rootless,
       ...(stdio === undefined ? {} : { stdio }),
     };
   }

@@ -16,6 +16,8 @@ export interface Context {
   /** What the rules for configs must know of this call */
   readonly facts: Facts;
   readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
+  /** --rootless; undefined for auto */
+  readonly rootless: boolean | undefined;
 }
 
 export function makeContext(globals: Parsed, command: Parsed): Context {
@@ -28,17 +30,18 @@ export function makeContext(globals: Parsed, command: Parsed): Context {
     args: command.positionals,
     store: { root },
     rootGiven: given !== undefined,
-    facts: { rootless: isRootless(globals), systemdCgroup: cgroupManager(globals) === "systemd" },
+    facts: { rootless: host.ids()[1] !== 0, systemdCgroup: cgroupManager(globals) === "systemd" },
     cgroupManager: cgroupManager(globals),
+    rootless: rootlessFlag(globals),
   };
 }
 
-/** --rootless true, false or auto: by default whoever isn't root is rootless. */
-function isRootless(globals: Parsed): boolean {
+/** --rootless true, false or auto, in the forms that runc takes. */
+function rootlessFlag(globals: Parsed): boolean | undefined {
   const mode = textFlag(globals, "rootless") ?? "auto";
   if (/^(1|t|T|true|TRUE|True)$/.test(mode)) return true;
   if (/^(0|f|F|false|FALSE|False)$/.test(mode)) return false;
-  if (mode === "auto") return host.ids()[1] !== 0;
+  if (mode === "auto") return undefined;
   throw new UserError(`invalid value ${JSON.stringify(mode)} for flag --rootless`, {
     code: "usage",
     hint: "use true, false or auto",

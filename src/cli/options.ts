@@ -8,7 +8,7 @@ import { booleanFlag, numberFlag } from "./flags.ts";
 export const mostDescriptors = 1 << 20;
 
 export function createOptions(context: Context): CreateOptions {
-  const { command, cgroupManager } = context;
+  const { command, cgroupManager, rootless } = context;
   return {
     pidFile: pathFlag(context, "pid-file"),
     consoleSocket: pathFlag(context, "console-socket"),
@@ -17,5 +17,6 @@ export function createOptions(context: Context): CreateOptions {
     noNewKeyring: booleanFlag(command, "no-new-keyring"),
     preserveFds: numberFlag(command, "preserve-fds", 0, mostDescriptors),
     cgroupManager,
+    rootless,
   };
 }

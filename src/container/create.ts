@@ -40,6 +40,8 @@ export interface CreateOptions {
   readonly preserveFds: number;
   /** Who makes the cgroup, if anybody does */
   readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
+  /** Whether a cgroup that is refused is let pass, if none is needed; undefined: for all but root */
+  readonly rootless?: boolean | undefined;
   /** Let everything pass that the seccomp profile would deny, and note it (tsrunc seccomp trace) */
   readonly traceSeccomp?: boolean;
   /** What becomes the program's 0, 1 and 2 where it has no terminal; by default ours */
@@ -124,22 +126,22 @@ export function planContainerCgroup(
   facts: HostFacts,
   config: Config,
   id: string,
-  { cgroupManager }: Pick<CreateOptions, "cgroupManager">,
+  { cgroupManager, rootless = !facts.privileged }: Pick<CreateOptions, "cgroupManager" | "rootless">,
 ): CgroupRecord {
   switch (cgroupManager) {
     case "disabled":
       return { driver: "none" };
     case "cgroupfs":
-      return plannedCgroup(facts, config, id);
+      return plannedCgroup(facts, config, id, rootless);
     case "systemd":
       return loadedSystemd().planScope(facts.cgroup, config, id, facts.privileged);
   }
 }
 
 /** Without privilege there may be no cgroup to be had, which only matters to who asks for one. */
-function plannedCgroup(facts: HostFacts, config: Config, id: string): CgroupRecord {
-  const planned = planCgroup(facts.cgroup, config.linux?.cgroupsPath, id);
-  return facts.privileged ? planned : unlessRefused(planned, config);
+function plannedCgroup({ cgroup }: HostFacts, config: Config, id: string, rootless: boolean): CgroupRecord {
+  const planned = planCgroup(cgroup, config.linux?.cgroupsPath, id);
+  return rootless ? unlessRefused(planned, config) : planned;
 }
 
 /** The plan for a bundle: shared with `tsrunc plan`, which has no descriptors and makes no container. */

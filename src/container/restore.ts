@@ -38,7 +38,9 @@ import {
   writeState,
 } from "./store.ts";
 
-export interface RestoreOptions extends CriuFlags, Pick<CreateOptions, "cgroupManager" | "pidFile" | "consoleSocket"> {
+export interface RestoreOptions
+  extends CriuFlags,
+    Pick<CreateOptions, "cgroupManager" | "rootless" | "pidFile" | "consoleSocket"> {
   readonly detach: boolean;
   /** Don't delete the container when it has ended in the foreground */
   readonly keep: boolean;

@@ -5,10 +5,11 @@ import { booleanFlag, textFlag } from "../flags.ts";
 import { loadForCreate } from "../load.ts";
 
 export async function run(context: Context): Promise<number> {
-  const { command, store, cgroupManager } = context;
+  const { command, store, cgroupManager, rootless } = context;
   const options = {
     ...criuFlags(context),
     cgroupManager,
+    rootless,
     pidFile: pathFlag(context, "pid-file"),
     consoleSocket: pathFlag(context, "console-socket"),
     detach: booleanFlag(command, "detach"),
