@@ -2,14 +2,32 @@
 
 import { host } from "#host";
 import { readLayout } from "../cgroup/layout.ts";
-import { UserError } from "../errors.ts";
+import { Errno, isErrno, UserError } from "../errors.ts";
 import type { HostFacts, ProcessFacts } from "../plan/facts.ts";
 
 /** The inode of the first user namespace, the same on every Linux (include/linux/proc_ns.h). */
 export const firstUserNamespace = 0xeffffffd;
 
 export function readFacts(): HostFacts {
-  return { ...readProcessFacts(), cgroup: readLayout() };
+  const facts = readProcessFacts();
+  return { ...facts, clonesMounts: facts.privileged || mayCloneMounts(facts), cgroup: readLayout() };
+}
+
+const CAP_SYS_ADMIN = 1n << 21n;
+
+/**
+ * Root of a user namespace may if the mount namespace is of that one, too (rootless podman's is). Asked by doing it: what
+ * can't be cloned all the same (EINVAL) is told after the permission.
+ */
+function mayCloneMounts({ capabilities }: ProcessFacts): boolean {
+  if ((capabilities & CAP_SYS_ADMIN) === 0n) return false;
+  try {
+    host.close(host.openTree("/", false, false, -1, false));
+    return true;
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    return error.errno !== Errno.EPERM;
+  }
 }
 
 /** What `exec` needs, which goes by the cgroups of the container. */

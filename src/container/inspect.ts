@@ -115,7 +115,7 @@ function compile(bundle: string, config: Config, { seccomp, machine }: InspectTo
 /** A machine that can do everything: what is refused on it is refused everywhere. */
 function anyMachine(): HostFacts {
   const machine = host.kernel()[1] === "aarch64" ? "aarch64" : "x86_64";
-  return { machine, privileged: true, cgroup: { mode: "none" }, capabilities: (1n << 64n) - 1n };
+  return { machine, privileged: true, clonesMounts: true, cgroup: { mode: "none" }, capabilities: (1n << 64n) - 1n };
 }
 
 /** The only finding in a text that isn't JSON; undefined for any other error. */

@@ -16,6 +16,8 @@ export interface ProcessFacts {
 }
 
 export interface HostFacts extends ProcessFacts {
+  /** May make detached mounts of what we see, for an init that can't see it */
+  readonly clonesMounts: boolean;
   readonly cgroup: CgroupLayout;
 }
 

@@ -33,8 +33,9 @@ interface MountSteps {
 export function planMounts(config: Config, facts: HostFacts, request: CreateRequest): MountSteps {
   const now: Step[] = [];
   const later: Step[] = [];
-  // root of a user namespace may not reach what only the host's root can; without privilege we'd reach no more than init
-  const byRuntime = facts.privileged && hasNamespace(config, "user");
+  // Root of a user namespace may not reach what only the root outside of it can, who makes it. As an ordinary user we could
+  // make no mounts for it, and would reach no more.
+  const byRuntime = facts.clonesMounts && hasNamespace(config, "user");
   config.mounts?.forEach((mount, index) => {
     const at = `/mounts/${index}`;
     const path = cleanPath(mount.destination);

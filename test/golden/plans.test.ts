@@ -29,7 +29,7 @@ const layouts: Readonly<Record<string, CgroupLayout>> = {
 };
 
 function planText(config: Config, layout: CgroupLayout, change: Partial<CreateRequest> = {}): string {
-  const facts: HostFacts = { privileged: true, cgroup: layout, machine: "x86_64", capabilities: (1n << 41n) - 1n };
+  const facts: HostFacts = { privileged: true, clonesMounts: true, cgroup: layout, machine: "x86_64", capabilities: (1n << 41n) - 1n };
   const id = "golden";
   return printPlan(
     compileCreate(config, facts, {

@@ -289,4 +289,23 @@ describeRuntimes("rootless", ({ test }) => {
     expect(await user.call([...asRoot, "delete", "--force", "one"])).toMatchObject({ code: 0, stderr: "" });
     expect(user.states).toEqual([]);
   });
+
+  test("root of a user namespace binds what its container's root can't reach", async ({ box }) => {
+    const user = await Rootless.in(box);
+    mkdirSync(`${user.home}/private/inner`, { recursive: true, mode: 0o700 });
+    writeFileSync(`${user.home}/private/inner/file`, "reached\n");
+    chmodSync(`${user.home}/private/inner`, 0o755);
+    user.own();
+    chmodSync(user.home, 0o711);
+    user.edit(({ linux, mounts, process }) => {
+      // as podman's --userns=nomap: the container's root is one of the subordinate ids
+      linux.uidMappings = [{ containerID: 0, hostID: 1, size: 1000 }];
+      linux.gidMappings = linux.uidMappings;
+      mounts.push({ destination: "/mnt", source: `${user.home}/private/inner`, options: ["rbind", "ro"] });
+      process.args = ["/bin/cat", "/mnt/file"];
+    });
+    const namespaces = ["unshare", "--user", "--map-root-user", "--map-auto", "--mount"];
+    const { stdout, stderr } = await user.call([...namespaces, ...box.runtime.argv, "run", "nested"]);
+    expect({ stdout, stderr }).toEqual({ stdout: "reached\n", stderr: "" });
+  });
 });

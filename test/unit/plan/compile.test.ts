@@ -11,7 +11,13 @@ import { prepareSeccomp } from "../../../src/seccomp/compile.ts";
 import type { Config, NamespaceType } from "../../../src/spec/config.ts";
 
 const layout: CgroupLayout = { mode: "v2", unified: { mount: "/sys/fs/cgroup", own: "/a/b" } };
-const facts: HostFacts = { privileged: true, cgroup: layout, machine: "x86_64", capabilities: (1n << 41n) - 1n };
+const facts: HostFacts = {
+  privileged: true,
+  clonesMounts: true,
+  cgroup: layout,
+  machine: "x86_64",
+  capabilities: (1n << 41n) - 1n,
+};
 const request: CreateRequest = {
   id: "c",
   bundle: "/b",

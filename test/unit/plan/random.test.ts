@@ -26,6 +26,7 @@ function compile(config: Config) {
     config,
     {
       privileged: true,
+      clonesMounts: true,
       cgroup: { mode: "v2", unified: { mount: "/sys/fs/cgroup", own: "/a/b" } },
       machine: "x86_64",
       capabilities: (1n << 41n) - 1n,
