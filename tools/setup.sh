@@ -14,6 +14,7 @@ build_packages=(build-essential musl-tools python3 busybox-static)
 # oracle for seccomp filters, and second kernels with cgroup v2 alone, with systemd in them (docs/lab.md).
 test_packages=(runc crun podman conmon containerd docker.io catatonit tini iproute2 iptables uidmap slirp4netns
   fuse-overlayfs containernetworking-plugins libseccomp-dev user-mode-linux qemu-system-x86 systemd dbus
+  dbus-user-session
   jq strace util-linux)
 
 fail() {

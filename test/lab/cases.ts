@@ -6,6 +6,8 @@ export interface LabCase {
   readonly name: string;
   /** Runs in the guest, with a box of its own; fails by throwing. A text it gives is the reason why it can't run there. */
   readonly run: (box: Box) => Promise<unknown>;
+  /** How long it may take; 30 s unless told */
+  readonly deadlineMs?: number;
 }
 
 export interface Suite {

@@ -24,12 +24,15 @@ for (const labCase of suite.cases) {
 // a case that hangs must not keep us
 process.exit(0);
 
-async function outcomeOf({ run }: LabCase): Promise<Pick<CaseResult, "failure" | "skipped">> {
+async function outcomeOf({
+  run,
+  deadlineMs = CASE_DEADLINE_MS,
+}: LabCase): Promise<Pick<CaseResult, "failure" | "skipped">> {
   let deadline: NodeJS.Timeout | undefined;
   try {
     const box = new Box(runtime as NonNullable<typeof runtime>);
     const late = new Promise<never>((_, reject) => {
-      deadline = setTimeout(() => reject(new Error(`no end after ${CASE_DEADLINE_MS} ms`)), CASE_DEADLINE_MS);
+      deadline = setTimeout(() => reject(new Error(`no end after ${deadlineMs} ms`)), deadlineMs);
     });
     try {
       const skipped = await Promise.race([run(box), late]);

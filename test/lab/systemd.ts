@@ -1,8 +1,7 @@
 /** The systemd driver, with a real systemd. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { alive, type Box } from "../harness/box.ts";
 import { eventually, exitCode, run, start } from "../harness/command.ts";
 import type { Config } from "../harness/config.ts";
@@ -277,45 +276,6 @@ export const systemdCases: readonly LabCase[] = [
       assert.equal(pids.length, 3);
       await container.delete("--force");
       assert.deepEqual(pids.filter(alive), []);
-    },
-  },
-  {
-    name: "a user's own systemd: scope, limits, another process, end",
-    run: async (box) => {
-      const uid = 1001;
-      const runtime = `/run/user/${uid}`;
-      // systemd wants to know the user's name
-      appendFileSync("/etc/passwd", `${box.tag}:x:${uid}:${uid}::/:/bin/sh\n`);
-      mkdirSync("/run/user", { recursive: true });
-      mkdirSync(runtime, { mode: 0o700 });
-      chownSync(runtime, uid, uid);
-      const asUser = (options: readonly string[], ...command: string[]): string =>
-        execFileSync(
-          "systemd-run",
-          [
-            ...["--quiet", `--uid=${uid}`, "--property=DefaultDependencies=no", "--property=Delegate=yes"],
-            ...[`--setenv=XDG_RUNTIME_DIR=${runtime}`, ...options, ...command],
-          ],
-          { encoding: "utf8" },
-        );
-      const manager = `${box.tag}-manager.service`;
-      asUser([`--unit=${manager}`, "--property=Type=notify"], "/lib/systemd/systemd", "--user", "--unit=dbus.socket");
-      try {
-        const output = asUser(
-          ["--pipe", "--wait"],
-          process.execPath,
-          fileURLToPath(new URL("user-scope.mjs", import.meta.url)),
-          box.tag,
-        );
-        const answer = JSON.parse(output) as Record<string, string>;
-        assert.match(answer["cgroup"] ?? "", new RegExp(`/${manager}/user.slice/tt-${box.tag}.scope$`));
-        assert.deepEqual(
-          [answer["memory"], answer["updated"], answer["attached"], answer["left"]],
-          [String(64 * MiB), String(32 * MiB), answer["cgroup"], "no"],
-        );
-      } finally {
-        execFileSync("systemctl", ["stop", manager]);
-      }
     },
   },
   {

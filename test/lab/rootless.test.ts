@@ -1,0 +1,3 @@
+import { describeGuest } from "./guests.ts";
+
+describeGuest("rootless");
