@@ -79,7 +79,8 @@ export class EngineLab {
     const command = [...runtime.argv, ...(roots === "own" ? ["--root", this.#stateRoot] : [])];
     const settings = `WRAPPER_LOG=${this.#calls}\nWRAPPER_RUNTIME='${command.join(" ")}'\n`;
     writeFileSync(this.runtime, `#!/bin/sh\n${settings}${text}`, { mode: 0o755 });
-    writeFileSync(this.#calls, "", { mode: 0o666 });
+    writeFileSync(this.#calls, "");
+    chmodSync(this.#calls, 0o666); // whoever the runtime runs as
   }
 
   path(name: string): string {

@@ -16,8 +16,14 @@ export class OrdinaryUser {
   readonly home: string;
   readonly #files: string;
 
-  /** @param directory what becomes the user's home, and beside it the files that replace those of /etc */
-  constructor(directory: string) {
+  readonly #binds: readonly (readonly [source: string, target: string])[];
+
+  /**
+   * @param directory what becomes the user's home, and beside it the files that replace those of /etc
+   * @param binds what else the user sees in another place
+   */
+  constructor(directory: string, binds: readonly (readonly [source: string, target: string])[] = []) {
+    this.#binds = binds;
     this.home = join(directory, "home");
     this.#files = join(directory, "etc");
     mkdirSync(join(this.home, "run"), { recursive: true, mode: 0o700 });
@@ -50,8 +56,9 @@ export class OrdinaryUser {
 
   /** The command line that runs a command as the user, at home, with nothing but the given in its environment. */
   argv(command: readonly string[], env: Readonly<Record<string, string>> = {}): string[] {
-    const binds = ["passwd", "group", "subuid", "subgid"].map((file) => `mount --bind "$0/${file}" /etc/${file}`);
-    const script = `${binds.join(" && ")} && cd "$1" && shift && exec "$@"`;
+    const files = ["passwd", "group", "subuid", "subgid"].map((file) => [join(this.#files, file), `/etc/${file}`]);
+    const binds = [...files, ...this.#binds].map(([source, target]) => `mount --bind ${source} ${target}`);
+    const script = `${binds.join(" && ")} && cd ${this.home} && exec "$@"`;
     const variables = {
       HOME: this.home,
       USER: this.name,
@@ -60,7 +67,7 @@ export class OrdinaryUser {
       ...env,
     };
     return [
-      ...["unshare", "--mount", "sh", "-c", script, this.#files, this.home],
+      ...["unshare", "--mount", "sh", "-c", script, "sh"],
       ...["setpriv", `--reuid=${this.uid}`, `--regid=${this.uid}`, "--clear-groups", "env", "-i"],
       ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
       ...command,
