@@ -27,10 +27,9 @@ export type SystemdRecord = Extract<CgroupRecord, { driver: "systemd" }>;
  * The scope for a container, and where its cgroup will be. Where process 1 isn't systemd it is asked for, so that a
  * machine without it is told before anything is done.
  *
- * @param privileged root talks to the machine's systemd, everybody else to their own
+ * @param manager whose it is: the machine's, or our own as a user
  */
-export function planScope(layout: CgroupLayout, config: Config, id: string, privileged: boolean): SystemdRecord {
-  const manager: Manager = privileged ? "system" : "user";
+export function planScope(layout: CgroupLayout, config: Config, id: string, manager: Manager): SystemdRecord {
   if (layout.mode === "none") throw new UserError("this machine has no cgroups", { code: "cgroup" });
   if (layout.mode === "v1" && manager === "user") {
     throw new UserError("the systemd driver for users needs cgroup v2", {
@@ -39,10 +38,23 @@ export function planScope(layout: CgroupLayout, config: Config, id: string, priv
       hint: "use the cgroupfs driver",
     });
   }
-  const { slice, unit } = scopeName(config.linux?.cgroupsPath, id, privileged ? "system.slice" : "user.slice");
+  const { slice, unit } = scopeName(
+    config.linux?.cgroupsPath,
+    id,
+    manager === "system" ? "system.slice" : "user.slice",
+  );
   const path = `${rootOf(manager)}${expandSlice(slice)}/${unit}`;
   const version = layout.mode;
   return { driver: "systemd", version, directories: directoriesAt(layout, path), unit, slice, manager };
+}
+
+/**
+ * Whose systemd we are to ask. The machine's obeys root; and root of a user namespace, if it runs in that one as well (a
+ * machine in LXC): then what it makes is root's own as we see it.
+ */
+export function managerFor({ privileged }: { readonly privileged: boolean }): Manager {
+  const ours = privileged || (host.ids()[1] === 0 && host.stat("/run/systemd/system", true)?.[2] === 0);
+  return ours ? "system" : "user";
 }
 
 /** The cgroup of which a manager's slices are children: "" for the root. Of process 1 we can see it, others are asked. */

@@ -40,7 +40,10 @@ export interface CreateOptions {
   readonly preserveFds: number;
   /** Who makes the cgroup, if anybody does */
   readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
-  /** Whether a cgroup that is refused is let pass, if none is needed; undefined: for all but root */
+  /**
+   * Whether cgroups are those of an ordinary user: a refused one is let pass if none is needed, and systemd is the user's.
+   * undefined: for all but root
+   */
   readonly rootless?: boolean | undefined;
   /** Let everything pass that the seccomp profile would deny, and note it (tsrunc seccomp trace) */
   readonly traceSeccomp?: boolean;
@@ -126,15 +129,18 @@ export function planContainerCgroup(
   facts: HostFacts,
   config: Config,
   id: string,
-  { cgroupManager, rootless = !facts.privileged }: Pick<CreateOptions, "cgroupManager" | "rootless">,
+  { cgroupManager, rootless }: Pick<CreateOptions, "cgroupManager" | "rootless">,
 ): CgroupRecord {
   switch (cgroupManager) {
     case "disabled":
       return { driver: "none" };
     case "cgroupfs":
-      return plannedCgroup(facts, config, id, rootless);
-    case "systemd":
-      return loadedSystemd().planScope(facts.cgroup, config, id, facts.privileged);
+      return plannedCgroup(facts, config, id, rootless ?? !facts.privileged);
+    case "systemd": {
+      const { planScope, managerFor } = loadedSystemd();
+      const manager = rootless === undefined ? managerFor(facts) : rootless ? "user" : "system";
+      return planScope(facts.cgroup, config, id, manager);
+    }
   }
 }
 

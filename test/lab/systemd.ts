@@ -279,6 +279,25 @@ export const systemdCases: readonly LabCase[] = [
     },
   },
   {
+    name: "root of the user namespace that systemd runs in asks the machine's (LXC); --rootless=true the user's",
+    run: async (box) => {
+      const bundle = withSystemd(box).bundle(SLEEP, {
+        config: ({ mounts }) => {
+          // of which nobody is called 5 there
+          for (const mount of mounts) mount.options = mount.options?.filter((option) => option !== "gid=5") ?? [];
+        },
+      });
+      const id = box.newId();
+      const inside = ["unshare", "--user", "--map-root-user"];
+      const made = await run([...inside, ...box.argv("create", "--bundle", bundle, id)], { env: box.environment });
+      assert.deepEqual([made.code, made.stderr], [0, ""]);
+      assert.equal(show(`tsrunc-${id}.scope`, "Slice")["Slice"], "system.slice");
+      await box.ok(["delete", "--force", id]);
+      const error = await box.fails(["--systemd-cgroup", "--rootless=true", "create", "--bundle", bundle, box.newId()]);
+      assert.match(error, /systemd of this user can't be reached/);
+    },
+  },
+  {
     name: "exec of somebody who may not enter the scope is moved there by systemd",
     run: async (box) => {
       const container = await withSystemd(box).start(SLEEP);
