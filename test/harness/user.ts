@@ -3,12 +3,18 @@
  * namespaces of their own, so that the machine's stay as they are whatever happens to the test.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandOptions, type Result, run } from "./command.ts";
 
 /** What newuidmap and newgidmap may hand on. */
 export const subordinate = { uid: 300_000, gid: 400_000, size: 65_536 } as const;
+
+/** Why no user can have more than one id here; undefined: it can. */
+export const noRanges = ["/usr/bin/newuidmap", "/usr/bin/newgidmap", "/etc/subuid", "/etc/subgid"]
+  .filter((path) => !existsSync(path))
+  .map((path) => `${path} is missing (package uidmap)`)
+  .at(0);
 
 export class OrdinaryUser {
   readonly name = "tsrunc-user";
@@ -57,7 +63,9 @@ export class OrdinaryUser {
   /** The command line that runs a command as the user, at home, with nothing but the given in its environment. */
   argv(command: readonly string[], env: Readonly<Record<string, string>> = {}): string[] {
     const files = ["passwd", "group", "subuid", "subgid"].map((file) => [join(this.#files, file), `/etc/${file}`]);
-    const binds = [...files, ...this.#binds].map(([source, target]) => `mount --bind ${source} ${target}`);
+    const binds = [...files, ...this.#binds].map(
+      ([source, target]) => `{ [ ! -e ${target} ] || mount --bind ${source} ${target}; }`,
+    );
     const script = `${binds.join(" && ")} && cd ${this.home} && exec "$@"`;
     const variables = {
       HOME: this.home,

@@ -1,12 +1,21 @@
 /** Containers of an ordinary user with a systemd of its own, where cgroup v2 is all there is. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import type { Box } from "../harness/box.ts";
-import type { Result } from "../harness/command.ts";
+import { type Result, run } from "../harness/command.ts";
 import { type Config, defaultConfig } from "../harness/config.ts";
 import { makeRootfs } from "../harness/rootfs.ts";
-import { OrdinaryUser, subordinate } from "../harness/user.ts";
+import { noRanges, OrdinaryUser, subordinate } from "../harness/user.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
 
 const MiB = 1 << 20;
@@ -85,6 +94,7 @@ class LoggedIn extends OrdinaryUser {
 }
 
 async function loggedIn(box: Box, action: (user: LoggedIn) => Promise<unknown>): Promise<unknown> {
+  if (noRanges !== undefined) return noRanges;
   const user = new LoggedIn(box);
   try {
     return await action(user);
@@ -143,6 +153,35 @@ async function refusals(user: LoggedIn): Promise<void> {
   assert.equal(await user.ok("list", "-q"), "");
 }
 
+/** Without systemd: a cgroup that root has given to the user. */
+async function given(user: LoggedIn, box: Box): Promise<void> {
+  const own = `/sys/fs/cgroup/${box.tag}`;
+  mkdirSync(`${own}/session`, { recursive: true });
+  for (const file of ["", "cgroup.procs", "cgroup.subtree_control"]) chownSync(`${own}/${file}`, user.uid, user.uid);
+  const bundle = user.bundle(({ linux }) => (linux.resources = { memory: { limit: 64 * MiB } }));
+  const inSession = async (...args: string[]): Promise<string> => {
+    const script = `echo $$ >${own}/session/cgroup.procs && exec "$@"`;
+    const { code, stdout, stderr } = await run([
+      "sh",
+      "-c",
+      script,
+      "sh",
+      ...user.argv([...box.runtime.argv, ...args]),
+    ]);
+    assert.deepEqual({ args, code, stderr }, { args, code: 0, stderr: "" });
+    return stdout;
+  };
+  await inSession("run", "--detach", "--bundle", bundle, "given");
+  const { pid } = JSON.parse(await inSession("state", "given")) as { pid: number };
+  assert.equal(cgroupOf(pid), `/${box.tag}/given`);
+  assert.equal(cgroupFile(pid, "memory.max"), String(64 * MiB));
+  assert.equal(await inSession("exec", "given", "/bin/cat", "/sys/fs/cgroup/memory.max"), `${64 * MiB}\n`);
+  await inSession("delete", "--force", "given");
+  assert.equal(existsSync(`${own}/given`), false);
+  rmdirSync(`${own}/session`);
+  rmdirSync(own);
+}
+
 async function podman(user: LoggedIn, box: Box): Promise<unknown> {
   if (!existsSync("/usr/bin/podman")) return "podman is not installed";
   const [runtime] = box.runtime.argv.slice(-1);
@@ -186,6 +225,10 @@ export const rootlessCases: readonly LabCase[] = [
   {
     name: "a failed create leaves no unit; without the driver limits are refused by name",
     run: (box) => loggedIn(box, refusals),
+  },
+  {
+    name: "a cgroup that was given to the user: limits without systemd",
+    run: (box) => loggedIn(box, (user) => given(user, box)),
   },
   {
     name: "podman of the user with the systemd manager: a memory limit, exec, rm",
