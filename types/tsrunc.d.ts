@@ -4,7 +4,7 @@
 export interface RuntimeOptions {
   /** Directory of the containers' state; by default /run/tsrunc, or below XDG_RUNTIME_DIR for ordinary users */
   readonly root?: string;
-  /** Whether refused cgroups are let pass; by default for everybody but root */
+  /** Whether cgroups are an ordinary user's: refused ones are let pass, systemd is the user's; by default for all but root */
   readonly rootless?: boolean;
   /** Who makes cgroups; by default "cgroupfs" */
   readonly cgroupManager?: "cgroupfs" | "systemd" | "disabled";

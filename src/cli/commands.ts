@@ -62,7 +62,11 @@ export const globalFlags: readonly Flag[] = [
   boolean("debug", "write debug messages"),
   boolean("systemd-cgroup", "let systemd manage cgroups; cgroupsPath is then slice:prefix:name"),
   choice("cgroup-manager", ["cgroupfs", "systemd", "disabled"], "who makes cgroups (default cgroupfs)"),
-  choice("rootless", ["true", "false", "auto"], "whether refused cgroups are let pass (default auto)"),
+  choice(
+    "rootless",
+    ["true", "false", "auto"],
+    "cgroups as an ordinary user has them: refused ones are let pass, systemd is the user's (default auto)",
+  ),
   text("trace", "FILE", "write what took how long, in Chrome's trace format; - for a timeline on standard error"),
   hidden(choice("log-level", ["error", "warning", "debug"], "which messages are written")),
   hidden(text("criu", "PATH", "ignored: criu is looked up in PATH")),

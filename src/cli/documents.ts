@@ -56,7 +56,7 @@ function mainPage(): string {
       "state of the containers of root",
       ".TP",
       ".I $XDG_RUNTIME_DIR/tsrunc",
-      "state of the containers of another user",
+      "state of the containers of another user, who may be root of a user namespace",
     ]),
     section("SEE ALSO", [commands.map(({ name }) => `.BR tsrunc\\-${roff(name)} (8)`).join(",\n")]),
   ]);

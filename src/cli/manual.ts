@@ -159,11 +159,16 @@ export const manual: Readonly<Record<string, Page>> = {
   spec: {
     text: [
       "Writes config.json for a shell in a read-only root file system, as a beginning for one of your own. A " +
-        "config.json that exists is not touched. With --rootless the container gets a user namespace in which you " +
-        "are root.",
+        "config.json that exists is not touched.",
+      "With --rootless the container is one that an ordinary user can make: it gets a user namespace in which you " +
+        "are root, and nobody else exists. For more users than that, linux.uidMappings and linux.gidMappings take " +
+        "the ranges that /etc/subuid and /etc/subgid give you; newuidmap and newgidmap (package uidmap) write them.",
       exitOne,
     ],
-    examples: [["mkdir rootfs && tsrunc spec && tsrunc plan", "see what it would do"]],
+    examples: [
+      ["mkdir rootfs && tsrunc spec && tsrunc plan", "see what it would do"],
+      ["tsrunc spec --rootless && tsrunc run mine", "a container without root"],
+    ],
   },
   plan: {
     text: [

@@ -152,8 +152,8 @@ export const coverage: readonly Row[] = [
     namespaces("namespace by path"),
     users("a joined user namespace"),
   ),
-  row("linux.uidMappings.**", "src/container/proc-files.ts", users("several mappings, different ones for groups")),
-  row("linux.gidMappings.**", "src/container/proc-files.ts", users("several mappings, different ones for groups")),
+  row("linux.uidMappings.**", "src/container/id-maps.ts", users("several mappings, different ones for groups")),
+  row("linux.gidMappings.**", "src/container/id-maps.ts", users("several mappings, different ones for groups")),
   row(
     "linux.timeOffsets.**",
     "src/container/proc-files.ts",
