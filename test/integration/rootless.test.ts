@@ -180,6 +180,22 @@ describeRuntimes("rootless", ({ test }) => {
     );
   }
 
+  test("mounts add: a tmpfs comes and goes, a bind is refused with the reason", async ({ box }) => {
+    const user = await Rootless.in(box);
+    user.edit(({ process }) => (process.args = ["/bin/sleep", "1000"]));
+    await user.ok("run", "--detach", "mounting");
+    const file = `${user.home}/mounts.json`;
+    writeFileSync(file, '[{"destination": "/tmp", "type": "tmpfs"}]');
+    await user.ok("mounts", "add", "mounting", file);
+    expect(await user.ok("exec", "mounting", "/bin/sh", "-c", "echo in > /tmp/f; cat /tmp/f")).toBe("in\n");
+    await user.ok("mounts", "remove", "mounting", file);
+    expect((await user.tsrunc("exec", "mounting", "/bin/sh", "-c", "cat /tmp/f")).code).toBe(1);
+    writeFileSync(file, '[{"destination": "/tmp", "source": "rootfs", "options": ["bind"]}]');
+    const refused = await user.tsrunc("mounts", "add", "mounting", file);
+    expect(refused.stderr).toMatch(/failed: \/0: only root can bind/);
+    await user.ok("delete", "--force", "mounting");
+  });
+
   test("delete by the user, of a running container and of a stopped one", async ({ box }) => {
     const user = await Rootless.in(box);
     user.edit(({ process }) => (process.args = ["/bin/sleep", "1000"]));
