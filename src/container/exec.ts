@@ -2,6 +2,7 @@
 // then made like the container's own process. No lock is held, no state is written: probes call this all the time.
 
 import { host } from "#host";
+import { isFrozen } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { UserError } from "../errors.ts";
 import { compileExec } from "../plan/exec.ts";
@@ -20,7 +21,7 @@ import { inheritedDescriptors } from "./preserve.ts";
 import { setOomScore } from "./proc-files.ts";
 import { joinResctrl } from "./resctrl.ts";
 import { mustRaise, raiseRlimits } from "./rlimits.ts";
-import { openInit, statusOf } from "./status.ts";
+import { isAlive, openInit } from "./status.ts";
 import { load, type Store, type StoredContainer } from "./store.ts";
 
 export interface ExecOptions {
@@ -50,12 +51,10 @@ export function exec(
 ): number {
   checkTerminal(process, options);
   const container = load(store, id);
-  checkJoinable(store, container, options.ignorePaused);
   const preserved = inheritedDescriptors(options.preserveFds);
   const facts = readProcessFacts();
   const cgroup = subCgroup(container.cgroup, options.subCgroups);
-  const init = openInit(container);
-  if (init === undefined) throw stopped();
+  const init = joinableInit(container, options.ignorePaused);
   host.catchSignals();
   const own = options.timeoutMs > 0 ? makeOwnCgroup(cgroup) : undefined;
   try {
@@ -178,22 +177,15 @@ function needsUs({ cgroup, resctrl }: StoredContainer, { oomScoreAdj, rlimits = 
   return cgroup.driver === "systemd" || resctrl !== undefined || oomScoreAdj !== undefined || rlimits.some(mustRaise);
 }
 
-function checkJoinable(store: Store, container: StoredContainer, ignorePaused: boolean): void {
-  const status = statusOf(store, container);
-  switch (status) {
-    case "running":
-    case "created":
-      return;
-    case "stopped":
-      throw stopped();
-    case "creating":
-      throw new UserError("container not running: it is being created", { code: "state" });
-    case "paused":
-      if (ignorePaused) return;
-      throw new UserError("cannot exec in a paused container (use --ignore-paused to override)", { code: "state" });
+/** A pidfd of the init of a container that may be joined: running, or waiting for `start`. */
+function joinableInit(container: StoredContainer, ignorePaused: boolean): number {
+  if (container.phase === "creating") {
+    throw new UserError("container not running: it is being created", { code: "state" });
   }
-}
-
-function stopped(): UserError {
-  return new UserError("cannot exec in a stopped container", { code: "state" });
+  if (!ignorePaused && isFrozen(container.cgroup) && isAlive(container)) {
+    throw new UserError("cannot exec in a paused container (use --ignore-paused to override)", { code: "state" });
+  }
+  const init = openInit(container);
+  if (init === undefined) throw new UserError("cannot exec in a stopped container", { code: "state" });
+  return init;
 }
