@@ -4,6 +4,7 @@ import { loadBundle } from "../../container/bundle.ts";
 import { compilePlan } from "../../container/create.ts";
 import { readFacts } from "../../container/facts.ts";
 import { planJson, printPlan } from "../../plan/print.ts";
+import { measure } from "../../trace.ts";
 import type { Context } from "../context.ts";
 import { booleanFlag } from "../flags.ts";
 import { bundlePath, toolsFor } from "../load.ts";
@@ -25,6 +26,9 @@ export async function run(context: Context): Promise<number> {
     options: { noPivot: booleanFlag(command, "no-pivot"), noNewKeyring: booleanFlag(command, "no-new-keyring") },
     ...(await toolsFor(bundle)),
   });
-  host.writeFd(1, booleanFlag(command, "json") ? planJson(plan) : printPlan(plan));
+  const { filter } = plan;
+  const traced = filter && { filter: () => measure("compile the seccomp profile", filter) };
+  const print = booleanFlag(command, "json") ? planJson : printPlan;
+  host.writeFd(1, print({ ...plan, ...traced }));
   return 0;
 }
