@@ -80,7 +80,7 @@ struct init {
 	const void *filter; /* struct sock_filter[], from the runtime */
 	size_t filter_bytes;
 	const char **args;
-	char program[4096];
+	const char *program; /* its path */
 	uint64_t began;    /* CLOCK_MONOTONIC, for the trace */
 	uint64_t *times;
 };
@@ -202,7 +202,9 @@ void reset_wait_signals(const struct init *in);
 int close_from(unsigned int first, unsigned int last);
 /* Whether an operation after the present one uses this slot. */
 int slot_needed(const struct init *in, uint32_t slot);
-/* Memory that is never given back. Returns NULL with errno. */
+/* Whole pages of zeros, for munmap(2) to take back. Returns NULL with errno. */
+void *map_memory(size_t bytes);
+/* Memory that is never given back, zeroed. Returns NULL with errno. */
 void *allocate(size_t bytes);
 /* The texts of a list as an array with NULL at its end and room for `more` others. Returns NULL with errno. */
 const char **pointers_of(struct plan_strs list, size_t more);

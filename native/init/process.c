@@ -138,14 +138,12 @@ int run_env(struct init *in, const struct op_env *op, struct failure *why)
 }
 
 /*
- * "HOME=" and the home of uid, for the environment. Always something: "/" if the user has no entry or the file is odd.
+ * "HOME=" and the home of uid, for the environment: "/" if the user has no entry or the file is odd. NULL with errno.
  */
 static const char *home_variable(struct init *in, uint32_t uid)
 {
-	static char variable[8 + 4096];
-	struct text text = text_in(variable, sizeof(variable));
 	_scoped int fd = open_regular(in, "/etc/passwd");
-	char *passwd = allocate(PASSWD_MAX);
+	char *passwd = map_memory(PASSWD_MAX), *variable;
 	const char *home = NULL;
 	size_t len = 0, home_len = 0;
 	ssize_t got;
@@ -155,27 +153,40 @@ static const char *home_variable(struct init *in, uint32_t uid)
 			len += (size_t)got;
 		home_len = passwd_home(passwd, len, uid, &home);
 	}
-	text_add(&text, "HOME=");
-	if (home_len == 0)
-		text_add(&text, "/");
-	else
+	if (home_len == 0) {
+		home = "/";
+		home_len = 1;
+	}
+	variable = allocate(strlen("HOME=") + home_len + 1);
+	if (variable != NULL) {
+		struct text text = text_in(variable, strlen("HOME=") + home_len + 1);
+
+		text_add(&text, "HOME=");
 		text_add_bytes(&text, home, home_len);
+	}
+	if (passwd != NULL)
+		munmap(passwd, PASSWD_MAX);
 	return variable;
 }
 
 int run_home(struct init *in, const struct op_home *op, struct failure *why)
 {
+	const char *home;
+	size_t at = 0;
+
 	if (in->env == NULL)
 		return FAIL(why, EINVAL, "plan", "home needs env before it");
 	for (size_t i = 0; i < in->env_count; i++)
 		if (strncmp(in->env[i], "HOME=", 5) == 0 && in->env[i][5] != 0)
 			return 0;
-	for (size_t i = 0; i < in->env_count; i++)
-		if (strcmp(in->env[i], "HOME=") == 0) {
-			in->env[i] = home_variable(in, op->uid);
-			return 0;
-		}
-	in->env[in->env_count++] = home_variable(in, op->uid);
+	home = home_variable(in, op->uid);
+	if (home == NULL)
+		return FAIL(why, errno, "mmap", "home directory");
+	while (at < in->env_count && strcmp(in->env[at], "HOME=") != 0)
+		at++;
+	in->env[at] = home;
+	if (at == in->env_count)
+		in->env_count++;
 	return 0;
 }
 

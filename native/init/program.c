@@ -45,15 +45,20 @@ static const char *search_path(const struct init *in)
 static int search(struct init *in, const char *name, struct failure *why)
 {
 	const char *element = search_path(in);
+	size_t size = strlen(element) + 1 + strlen(name) + 1; /* enough for each of its elements */
+	char *found = allocate(size);
 
+	if (found == NULL)
+		return FAIL(why, errno, "mmap", "path of the program");
+	in->program = found;
 	for (;;) {
 		size_t len = strcspn(element, ":");
-		struct text path = text_in(in->program, sizeof(in->program));
+		struct text path = text_in(found, size);
 
 		text_add_bytes(&path, element, len);
 		text_add(&path, "/");
 		text_add(&path, name);
-		if (element[0] == '/' && path.len + 1 < path.size && executable(in->program) == 0)
+		if (element[0] == '/' && executable(found) == 0)
 			return 0;
 		if (element[len] == 0)
 			break;
@@ -64,7 +69,6 @@ static int search(struct init *in, const char *name, struct failure *why)
 
 int run_program(struct init *in, const struct op_program *op, struct failure *why)
 {
-	struct text path = text_in(in->program, sizeof(in->program));
 	const char *name;
 
 	if (op->args.count == 0)
@@ -75,9 +79,7 @@ int run_program(struct init *in, const struct op_program *op, struct failure *wh
 	name = in->args[0];
 	if (strchr(name, '/') == NULL)
 		return search(in, name, why);
-	text_add(&path, name);
-	if (path.len + 1 == path.size)
-		return FAIL(why, ENAMETOOLONG, "exec", "\"", name, "\"");
+	in->program = name;
 	if (executable(name) == 0)
 		return 0;
 	if (errno == ENOENT)

@@ -19,13 +19,13 @@ struct walk {
 	int root;
 	int how;
 	int at;                     /* the directory reached; root itself is borrowed, others are ours */
-	char done[PATH_BYTES];      /* the way to `at` from the root, without links and dots */
-	size_t done_len;
-	char todo[2 * PATH_BYTES];  /* what is left */
-	const char *next;           /* in todo */
 	int links;
 	int created;
+	const char *next;           /* in todo */
 	uint64_t mount;
+	size_t done_len;
+	char done[PATH_BYTES];      /* the way to `at` from the root, without links and dots */
+	char todo[2 * PATH_BYTES];  /* what is left */
 };
 
 static void leave(struct walk *walk)
@@ -219,6 +219,18 @@ static int walk_on(struct walk *walk)
 	}
 }
 
+/* One by one: zeroing the buffers, too, would cost three pages of a container's memory limit. */
+static void begin(struct walk *walk, int root, int how)
+{
+	walk->root = walk->at = root;
+	walk->how = how;
+	walk->done_len = 0;
+	walk->todo[0] = 0;
+	walk->next = walk->todo;
+	walk->links = walk->created = 0;
+	walk->mount = 0;
+}
+
 int walk_by_hand(int root, const char *path, int how, int *created)
 {
 	static struct walk walk; /* too large for comfort on the stack; init has one thread */
@@ -228,8 +240,7 @@ int walk_by_hand(int root, const char *path, int how, int *created)
 		errno = ENOENT;
 		return -1;
 	}
-	walk = (struct walk){.root = root, .how = how, .at = root};
-	walk.next = walk.todo;
+	begin(&walk, root, how);
 	if ((path[0] == '/' && (how & RESOLVE_BELOW) != 0) ||
 	    ((how & RESOLVE_ONE_MOUNT) != 0 && kernel_mount_id(root, &walk.mount) < 0)) {
 		errno = EXDEV;
