@@ -101,10 +101,10 @@ function isThere(record: CgroupRecord): boolean {
   return record.driver === "cgroupfs" || (record.driver === "systemd" && record.inode !== undefined);
 }
 
-/** The directories that init enters by itself: those of v1 hierarchies. */
-export function tasksDirectories(record: CgroupRecord): readonly string[] {
+/** The files by which init enters by itself where it can't be born: those of v1 hierarchies. */
+export function tasksFiles(record: CgroupRecord): readonly string[] {
   if (record.driver === "none" || record.version === "v2" || !isThere(record)) return [];
-  return record.directories.filter(({ name }) => name !== "unified").map(({ path }) => path);
+  return record.directories.filter(({ name }) => name !== "unified").map(({ path }) => `${path}/tasks`);
 }
 
 /** The directory that init is born in (CLONE_INTO_CGROUP): that of the v2 hierarchy, if there is one. */

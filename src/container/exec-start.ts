@@ -58,7 +58,7 @@ export function enterByDriver({ cgroup }: StoredContainer, pid: number): void {
 function openSlots(plan: Plan, init: number): readonly number[] {
   return plan.slots.map((slot) => {
     if (slot.kind === "preserved") return slot.fd;
-    return slot.kind === "cgroup" ? host.open(`${slot.path}/tasks`, O_WRONLY, 0) : init;
+    return slot.kind === "cgroup" ? host.open(slot.path, O_WRONLY, 0) : init;
   });
 }
 

@@ -50,7 +50,7 @@ export function startInit(
 ): Init {
   const steps = plan.steps.map(({ op }) => toWire(op));
   const killsBefore = oomKills(cgroup);
-  const directory = cloneDirectory(cgroup);
+  const directory = plan.entersCgroup === true ? undefined : cloneDirectory(cgroup);
   const cgroupFd = directory === undefined ? -1 : host.open(directory, O_PATH, 0);
   try {
     const [pid, pidfd, socket] = measure("launch init", () =>

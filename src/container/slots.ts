@@ -36,7 +36,7 @@ function openSlot(slot: Slot, store: Store, id: string, config: Config): number 
       return host.openFifoWriter(path);
     }
     case "cgroup":
-      return host.open(`${slot.path}/tasks`, O_WRONLY, 0);
+      return host.open(slot.path, O_WRONLY, 0);
     case "namespace":
       return openNamespaceSlot(slot, settingThatNeedsPrivate(config, slot.type));
     case "preserved":

@@ -8,7 +8,7 @@ import { planDevices } from "./devices.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
 import { planHooks } from "./hooks.ts";
 import { planMounts } from "./mounts.ts";
-import { hasNamespace, planNamespaces } from "./namespaces.ts";
+import { hasNamespace, isTight, planNamespaces } from "./namespaces.ts";
 import { SyncPoint } from "./ops.generated.ts";
 import { type Plan, type Slot, type Step, step } from "./plan.ts";
 import { planProcess } from "./process.ts";
@@ -20,11 +20,12 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
   if (process === undefined) throw new UserError("process property must not be empty", { at: "/process" });
   const slots: Slot[] = [];
   if (request.start === "later") slots.push({ kind: "start-fifo" }, { kind: "status-fifo" });
-  const namespaces = planNamespaces(config, facts, request.cgroup, slots);
+  const { before, after, filter } = planProcess(config, process, facts, { ...request, createCwd: true });
+  const early = planEarly(config, facts, before);
+  const namespaces = planNamespaces(config, facts, request.cgroup, slots, early);
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
 
-  const { before, after, filter } = planProcess(config, process, facts, { ...request, createCwd: true });
   const steps: Step[] = [
     ...namespaces.steps,
     ...planKeyring(request),
@@ -33,14 +34,23 @@ export function compileCreate(config: Config, facts: HostFacts, request: CreateR
     ...planNames(config),
     ...planSysctls(config),
     ...planRestrictions(config),
-    ...before,
+    ...before.filter((entry) => !early.includes(entry)),
     step("", { op: "preserve", first: firstPreserved, count: request.preserved.length }),
     step("", { op: "commit", keep: request.start === "now" ? 1 : 0 }),
     ...(request.start === "later" ? [step("", { op: "wait_start", slot: 0, statusSlot: 1 } as const)] : []),
     ...planHooks(config, "startContainer", request),
     ...after,
   ];
-  return { cloneFlags: namespaces.cloneFlags, slots, steps, ...(filter === undefined ? {} : { filter }) };
+  return { ...namespaces, slots, steps, ...(filter === undefined ? {} : { filter }) };
+}
+
+/**
+ * What a very small memory limit is spared: each capability dropped leaves 200 bytes that the kernel frees much later.
+ * A createContainer hook that init starts after it would lose them, too.
+ */
+function planEarly(config: Config, facts: HostFacts, before: readonly Step[]): readonly Step[] {
+  if (!isTight(config, facts) || (config.hooks?.createContainer?.length ?? 0) > 0) return [];
+  return before.filter(({ op }) => op.op === "bounding");
 }
 
 function planKeyring({ keyring, id }: CreateRequest): readonly Step[] {

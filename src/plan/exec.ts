@@ -1,10 +1,11 @@
 // A process that joins a container: the namespaces of its init, then the same steps as for the container's own process.
 
+import { tasksFiles } from "../cgroup/record.ts";
 import type { Config, Process } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import { planConsole } from "./console.ts";
 import type { CreateRequest, ProcessFacts } from "./facts.ts";
-import { hasNamespace, planJoinCgroup, planStart } from "./namespaces.ts";
+import { hasNamespace, launchedStop, planJoinCgroup } from "./namespaces.ts";
 import { type Plan, type Slot, type Step, step } from "./plan.ts";
 import { planProcess } from "./process.ts";
 import { planInitialAffinity } from "./scheduling.ts";
@@ -20,7 +21,7 @@ export type ExecRequest = Pick<
 /** Compiles the plan for a process in the container that `config` describes. */
 export function compileExec(config: Config, process: Process, facts: ProcessFacts, request: ExecRequest): Plan {
   const slots: Slot[] = [{ kind: "pidfd" }];
-  const start = request.attended ? planStart(request.cgroup, slots) : planJoinCgroup(request.cgroup, slots);
+  const entry = planJoinCgroup(tasksFiles(request.cgroup), slots);
   const firstPreserved = slots.length;
   slots.push(...request.preserved.map((fd) => ({ kind: "preserved", fd }) as const));
   const wanted = config.linux?.namespaces ?? [];
@@ -29,7 +30,8 @@ export function compileExec(config: Config, process: Process, facts: ProcessFact
   const { before, after, filter } = planProcess(config, process, facts, { ...request, createCwd: false });
   const steps: Step[] = [
     ...planInitialAffinity(process.execCPUAffinity),
-    ...start,
+    ...(request.attended ? [launchedStop] : []),
+    ...entry,
     ...(flags === 0 ? [] : [step(at, { op: "join", slot: 0, flags } as const)]),
     ...(hasNamespace(config, "pid") || hasNamespace(config, "time")
       ? [step(at, { op: "fork", flags: 0 } as const)]

@@ -20,7 +20,7 @@ export type Slot =
   | { readonly kind: "start-fifo" }
   | { readonly kind: "status-fifo" }
   | { readonly kind: "namespace"; readonly type: NamespaceType; readonly path: string; readonly at: string }
-  /** The `tasks` file of the container's cgroup in a v1 hierarchy */
+  /** The file by which init enters the container's cgroup: `tasks` of a v1 hierarchy, `cgroup.procs` of v2 */
   | { readonly kind: "cgroup"; readonly path: string }
   | { readonly kind: "pidfd" }
   /** One of the caller's own descriptors, which the program gets as 3, 4, ... */
@@ -36,6 +36,8 @@ export interface Plan {
    * takes as long. UserError for rules that contradict each other and a filter that is too long.
    */
   readonly filter?: () => Uint8Array;
+  /** Init isn't born in its cgroup of v2, but enters it by a slot, as it does on v1 */
+  readonly entersCgroup?: boolean;
 }
 
 /** Shorthand for the modules of this folder. */

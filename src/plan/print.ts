@@ -34,7 +34,7 @@ function describeSlot(slot: Slot): string {
     case "preserved":
       return `descriptor ${slot.fd} of the caller`;
     case "cgroup":
-      return `${slot.path}/tasks`;
+      return slot.path;
     case "start-fifo":
       return "start fifo";
     case "status-fifo":

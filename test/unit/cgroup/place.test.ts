@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { delegatedTo } from "../../../src/cgroup/delegate.ts";
 import { type CgroupLayout, parseProcCgroup, v1Mounts } from "../../../src/cgroup/layout.ts";
-import { cloneDirectory, planCgroup, tasksDirectories } from "../../../src/cgroup/record.ts";
+import { cloneDirectory, planCgroup, tasksFiles } from "../../../src/cgroup/record.ts";
 import type { Config } from "../../../src/spec/config.ts";
 
 const v2: CgroupLayout = { mode: "v2", unified: { mount: "/sys/fs/cgroup", own: "/user.slice/session" } };
@@ -50,10 +50,10 @@ describe("the place", () => {
 
   test("init enters v1 cgroups and is born in the v2 one", () => {
     const record = planCgroup(hybrid, "/x", "id");
-    expect(tasksDirectories(record)).toEqual(["/sys/fs/cgroup/cpu,cpuacct/x", "/sys/fs/cgroup/systemd/x"]);
+    expect(tasksFiles(record)).toEqual(["/sys/fs/cgroup/cpu,cpuacct/x/tasks", "/sys/fs/cgroup/systemd/x/tasks"]);
     expect(cloneDirectory(record)).toBe("/sys/fs/cgroup/unified/x");
     expect(cloneDirectory(planCgroup(v2, "/x", "id"))).toBe("/sys/fs/cgroup/x");
-    expect(tasksDirectories(planCgroup(v2, "/x", "id"))).toEqual([]);
+    expect(tasksFiles(planCgroup(v2, "/x", "id"))).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { CgroupLayout } from "../../../src/cgroup/layout.ts";
+import { planCgroup } from "../../../src/cgroup/record.ts";
 import { compileCreate } from "../../../src/plan/compile.ts";
 import type { CreateRequest, HostFacts } from "../../../src/plan/facts.ts";
 import type { Op } from "../../../src/plan/ops.generated.ts";
@@ -83,6 +84,24 @@ describe("namespaces", () => {
     };
     expect(types(true)).toEqual(["network", "user"]);
     expect(types(false)).toEqual(["user", "network"]);
+  });
+
+  test("within a very small memory limit init makes what it can before it enters its cgroup by itself", () => {
+    const cgroup = planCgroup(layout, "/c", "c");
+    const limited = (limit: number, change: Partial<Config> = {}): Plan =>
+      compile({ ...change, linux: { ...base.linux, resources: { memory: { limit } } } }, { cgroup });
+    const tight = limited(512 << 10);
+    expect(names(tight).slice(0, 6)).toEqual(["sync", "unshare", "loopback_up", "bounding", "join_cgroup", "unshare"]);
+    expect(tight.steps[1]?.op).toMatchObject({ flags: 0x20000 | 0x8000000 | 0x4000000 | 0x40000000 });
+    expect(tight.slots).toContainEqual({ kind: "cgroup", path: "/sys/fs/cgroup/c/cgroup.procs" });
+    expect(tight.entersCgroup).toBe(true);
+    expect(names(tight).filter((name) => name === "bounding")).toHaveLength(1);
+    const usual = limited(1 << 20);
+    expect(names(usual).slice(0, 3)).toEqual(["sync", "unshare", "loopback_up"]);
+    expect(usual.entersCgroup).toBeUndefined();
+    // a hook that init starts has the capabilities that it always has
+    const hooks = { createContainer: [{ path: "/bin/hook" }] };
+    expectOrder(limited(512 << 10, { hooks }), "join_cgroup", "hook", "bounding");
   });
 
   test("a joined pid namespace needs a fork", () => {
