@@ -6,6 +6,7 @@ import type { LinuxSeccomp } from "../../src/seccomp/profile.ts";
 import { type Config, defaultConfig } from "../harness/config.ts";
 import { compile, repository } from "../harness/paths.ts";
 import { makeRootfs } from "../harness/rootfs.ts";
+import { smallestLimit } from "../harness/smallest-limit.ts";
 import type { Contestant } from "./contestants.ts";
 
 /** One line of a spawnbench scenario: kind and fields (see spawnbench.c). */
@@ -298,13 +299,24 @@ export const rows: readonly Row[] = [
       ["X", "200", "8", ...lab.command(runtime, "run", "--bundle", lab.bundle("default"), id(runtime, "many-%i"))],
     ],
   },
-  {
-    name: "smallest memory limit that starts",
-    rounds: 1,
-    unit: "KiB",
-    lines: () => [],
-    measure: (runtime, lab) => smallestLimit(runtime, lab),
-  },
+  ...(["run", "create"] as const).map(
+    (way): Row => ({
+      name: `smallest memory limit that starts, ${way === "run" ? "run" : "create + start"}`,
+      rounds: 1,
+      unit: "KiB",
+      lines: () => [],
+      measure: (runtime, lab) =>
+        smallestLimit({
+          command: (...args) => lab.command(runtime, ...args),
+          bundle: lab.bundle("memory"),
+          id: id(runtime, "memory"),
+          way,
+          highest: 16 * 1024,
+          step: 8,
+          tries: 7,
+        }),
+    }),
+  ),
   {
     // The last one: its mounts stay until the bench's private mount namespace ends.
     name: "run with 2,000 mounts on the host",
@@ -313,26 +325,6 @@ export const rows: readonly Row[] = [
     lines: run((lab) => lab.bundle("default"), "mounts"),
   },
 ];
-
-/** Bisects the memory limit below which a container of ours doesn't start. */
-function smallestLimit(runtime: Contestant, lab: Lab): number {
-  let fails = 0;
-  let works = 64 * 1024;
-  while (works - fails > 32) {
-    const limit = Math.floor((works + fails) / 2);
-    const bundle = lab.bundle(`memory${limit}`, (config) => {
-      config.linux.resources = { ...config.linux.resources, memory: { limit: limit * 1024 } };
-    });
-    try {
-      lab.call(runtime, "run", "--bundle", bundle, id(runtime, `memory${limit}`));
-      works = limit;
-    } catch {
-      lab.call(runtime, "delete", "--force", id(runtime, `memory${limit}`));
-      fails = limit;
-    }
-  }
-  return works;
-}
 
 /** Many small mounts in the bench's own mount namespace; a second call finds them there. */
 function mountMany(directory: string, count: number): void {

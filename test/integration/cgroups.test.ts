@@ -4,7 +4,8 @@ import { expect } from "vitest";
 import type { Container } from "../harness/box.ts";
 import { describeRuntimes } from "../harness/describe.ts";
 import { probeArgs } from "../harness/probe.ts";
-import { hybridCgroups } from "../harness/runtimes.ts";
+import { hybridCgroups, peer } from "../harness/runtimes.ts";
+import { smallestLimit } from "../harness/smallest-limit.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
 const v2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
@@ -108,6 +109,26 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
         },
       });
       expect(result.code, result.stderr).toBe(0);
+    });
+  }
+
+  for (const way of ["run", "create"] as const) {
+    test(`the smallest limit that starts is crun's, or smaller: ${way}`, async ({ box, skip }) => {
+      const crun = peer("crun");
+      if (runtime.name !== "tsrunc") skip("about init, which is the same in all of ours");
+      if (crun === undefined) skip("crun isn't there to compare with");
+      const smallest = (argv: readonly string[]): number =>
+        smallestLimit({
+          command: (...args) => [...argv, "--root", box.root, ...args],
+          bundle: box.bundle([]),
+          id: box.newId(),
+          way,
+          highest: 1024,
+          step: 8,
+          tries: 7,
+        });
+      // two steps may be luck: what a start before has left for the kernel to free
+      expect(smallest(runtime.argv)).toBeLessThanOrEqual(smallest(crun?.argv ?? []) + 16);
     });
   }
 

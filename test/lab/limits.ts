@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import type { Box, Container } from "../harness/box.ts";
 import { eventually, killGroup, start } from "../harness/command.ts";
+import { peer } from "../harness/runtimes.ts";
+import { smallestLimit } from "../harness/smallest-limit.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
 
 const MiB = 1 << 20;
@@ -31,6 +33,28 @@ async function withCgroup(name: string, body: (path: string) => Promise<void>): 
 }
 
 export const limitCases: readonly LabCase[] = [
+  {
+    name: "the smallest memory limit that starts is crun's, or smaller",
+    run: async (box) => {
+      const crun = peer("crun");
+      if (crun === undefined) return "crun isn't there to compare with";
+      for (const way of ["run", "create"] as const) {
+        const [ours = 0, theirs = 0] = [box.runtime, crun].map(({ argv }) =>
+          smallestLimit({
+            command: (...args) => [...argv, "--root", box.root, ...args],
+            bundle: box.bundle([]),
+            id: box.newId(),
+            way,
+            highest: 256,
+            step: 16,
+            tries: 3,
+          }),
+        );
+        assert.ok(ours <= theirs + 16, `${way}: ${ours} KiB, crun ${theirs} KiB`);
+      }
+      return undefined;
+    },
+  },
   {
     name: "update: only what is given, and a quota keeps the period",
     run: async (box) => {
