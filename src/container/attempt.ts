@@ -28,7 +28,16 @@ import { setOomScore, writeTimeOffsets } from "./proc-files.ts";
 import { removeResctrl } from "./resctrl.ts";
 import { raiseRlimits } from "./rlimits.ts";
 import { closeSlots, openSlots } from "./slots.ts";
-import { type AfterStart, forget, type Intent, type Store, writeConfig, writeIntent, writeState } from "./store.ts";
+import {
+  type AfterStart,
+  type Claim,
+  disclaim,
+  type Intent,
+  type Store,
+  writeConfig,
+  writeIntent,
+  writeState,
+} from "./store.ts";
 
 /** What one try works with. */
 export interface AttemptParts extends Pick<CreateTools, "extras" | "notify"> {
@@ -37,8 +46,7 @@ export interface AttemptParts extends Pick<CreateTools, "extras" | "notify"> {
   readonly plan: Plan;
   readonly facts: HostFacts;
   readonly options: CreateOptions;
-  /** Descriptor of the container's lock */
-  readonly lock: number;
+  readonly claimed: Claim;
   readonly start: CreateRequest["start"];
   readonly resctrl: ResctrlPlan | undefined;
 }
@@ -68,7 +76,7 @@ export class Attempt {
   }
 
   run(): Created {
-    const { plan, bundle, store, lock } = this.parts;
+    const { plan, bundle, store, claimed } = this.parts;
     refuseForeign(this.intent.cgroup);
     writeIntent(store, this.intent);
     this.notify = this.parts.notify?.prepare(store, this.intent.id) ?? -1;
@@ -90,6 +98,7 @@ export class Attempt {
     });
     this.idmaps?.close();
     const { intent, master, seccompReport, notify } = this;
+    const { lock } = claimed;
     return { store, intent, config: bundle.config, plan, init, lock, master, seccompReport, notify };
   }
 
@@ -227,8 +236,7 @@ export class Attempt {
       () => removeResctrl(this.resctrlMade),
       () => this.idmaps?.close(),
       () => (this.hooksBegun || isHookFailure(reason)) && runPoststop(bundle.config, intent),
-      () => forget(store, intent.id),
-      () => host.close(this.parts.lock),
+      () => disclaim(store, intent.id, this.parts.claimed),
     ];
     for (const undoStep of steps) {
       try {

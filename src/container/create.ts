@@ -25,7 +25,7 @@ import { checkId } from "./id.ts";
 import { type Init, release } from "./init.ts";
 import { inheritedDescriptors, type Preserved } from "./preserve.ts";
 import { bootId } from "./status.ts";
-import { claim, type Intent, prepareStore, type Store } from "./store.ts";
+import { claim, type Intent, type Store } from "./store.ts";
 
 export interface CreateOptions {
   /** Absolute path of the file to get the pid; undefined: none */
@@ -110,11 +110,10 @@ export function setUp(
   const rdt = bundle.config.linux?.intelRdt;
   const resctrl = rdt === undefined ? undefined : tools.extras?.planResctrl(rdt, id);
   bootId(); // which is remembered: from the claim on there is no failing outside of the attempt
-  prepareStore(store);
   host.catchSignals();
-  const lock = claim(store, id);
+  const claimed = claim(store, id);
   const { extras, notify } = tools;
-  const parts = { store, bundle, plan, facts, options, lock, start, extras, notify, resctrl };
+  const parts = { store, bundle, plan, facts, options, claimed, start, extras, notify, resctrl };
   const attempt = new Attempt(id, cgroup, parts);
   try {
     return attempt.run();

@@ -27,11 +27,11 @@ import { writePidFile } from "./pid-file.ts";
 import { cgroupRoots, inheritedPipes, joinedByName } from "./restore-external.ts";
 import { makeMountPoints, raiseLoopback } from "./restore-init.ts";
 import {
+  type Claim,
   claim,
   directoryOf,
-  forget,
+  disclaim,
   type Intent,
-  prepareStore,
   type Store,
   writeConfig,
   writeIntent,
@@ -59,19 +59,17 @@ export function restore(store: Store, id: string, bundle: Bundle, options: Resto
   tools.extras?.checkLabels(bundle.config.process, bundle.config.linux);
   const facts = readFacts();
   const cgroup = planContainerCgroup(facts, bundle.config, id, options);
-  prepareStore(store);
   host.catchSignals();
   if (!options.detach && !options.noSubreaper) host.becomeSubreaper();
-  const lock = claim(store, id);
+  const claimed = claim(store, id);
   const attempt = new Restoring(store, id, bundle, facts, options, cgroup);
   try {
     attempt.run();
   } catch (error) {
-    attempt.undo();
-    host.close(lock);
+    attempt.undo(claimed);
     throw error;
   }
-  host.close(lock);
+  host.close(claimed.lock);
   return options.detach ? attempt.leave() : attempt.standInFront();
 }
 
@@ -321,7 +319,7 @@ class Restoring {
   }
 
   /** Takes everything back. What can't be is logged: the error that brought us here is the one to be told. */
-  undo(): void {
+  undo(claimed: Claim): void {
     const { store, intent, bundle } = this;
     const steps: (() => void)[] = [
       () => this.detachRoot(),
@@ -335,7 +333,7 @@ class Restoring {
         removeCgroup(intent.cgroup);
       },
       () => this.hooksBegun && runPoststop(bundle.config, intent),
-      () => forget(store, intent.id),
+      () => disclaim(store, intent.id, claimed),
     ];
     for (const undoStep of steps) {
       try {

@@ -61,27 +61,47 @@ export function defaultRoot(): string {
   return users ? `${runtimeDir}/tsrunc` : "/run/tsrunc";
 }
 
-/** Makes the root where missing. It is sticky, by which those who clean a runtime directory up know what is in use. */
-export function prepareStore(store: Store): void {
-  try {
-    makeDirectories(store.root);
-  } catch (error) {
-    throw noStore(store, error);
-  }
-}
-
-function makeDirectories(root: string): void {
+/**
+ * Makes the root where missing. It is sticky, by which those who clean a runtime directory up know what is in use.
+ * @returns the directories made, the topmost first
+ */
+function makeRoot(store: Store): readonly string[] {
   const missing: string[] = [];
-  let path = root;
+  let path = store.root;
   while (host.stat(path, true) === undefined) {
     missing.unshift(path);
     path = path.slice(0, path.lastIndexOf("/")) || "/";
   }
-  for (const directory of missing) {
+  const made: string[] = [];
+  try {
+    for (const directory of missing) {
+      if (makeUnlessThere(directory, directory === store.root ? 0o1700 : 0o700)) made.push(directory);
+    }
+  } catch (error) {
+    removeRoot(made);
+    throw noStore(store, error);
+  }
+  return made;
+}
+
+function makeUnlessThere(directory: string, mode: number): boolean {
+  try {
+    host.makeDir(directory, mode);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, Errno.EEXIST)) throw error;
+    return false;
+  }
+}
+
+/** Removes what makeRoot has made, as far as nobody else has put something there. */
+function removeRoot(made: readonly string[]): void {
+  for (const directory of [...made].reverse()) {
     try {
-      host.makeDir(directory, directory === root ? 0o1700 : 0o700);
+      host.removeDir(directory);
     } catch (error) {
-      if (!isErrno(error, Errno.EEXIST)) throw error;
+      if (isErrno(error)) return;
+      throw error;
     }
   }
 }
@@ -100,9 +120,37 @@ export function directoryOf(store: Store, id: string): string {
   return `${store.root}/${id}`;
 }
 
-/** Takes the name: one of several creates wins. Returns the lock's descriptor. */
-export function claim(store: Store, id: string): number {
+/** A name that is ours, and what has to go with it if nothing comes of it. */
+export interface Claim {
+  /** Descriptor of the container's lock */
+  readonly lock: number;
+  /** The root, and directories above it, as far as they were made for this */
+  readonly made: readonly string[];
+}
+
+/** Takes the name: one of several creates wins. On failure nothing is left. */
+export function claim(store: Store, id: string): Claim {
   checkId(id);
+  try {
+    return claimOnce(store, id);
+  } catch (error) {
+    // somebody else has made the root, and taken it back just now
+    if (isErrno(error, Errno.ENOENT)) return claimOnce(store, id);
+    throw error;
+  }
+}
+
+function claimOnce(store: Store, id: string): Claim {
+  const made = makeRoot(store);
+  try {
+    return { lock: claimDirectory(store, id), made };
+  } catch (error) {
+    removeRoot(made);
+    throw error;
+  }
+}
+
+function claimDirectory(store: Store, id: string): number {
   const directory = directoryOf(store, id);
   try {
     host.makeDir(directory, 0o700);
@@ -120,6 +168,13 @@ export function claim(store: Store, id: string): number {
     host.removeTree(directory);
     throw error;
   }
+}
+
+/** Gives a claim back, with all that was put below it. */
+export function disclaim(store: Store, id: string, { lock, made }: Claim): void {
+  forget(store, id);
+  removeRoot(made);
+  host.close(lock);
 }
 
 /** Locks an existing container against other changing commands. Returns the lock's descriptor, to be closed. */

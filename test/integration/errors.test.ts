@@ -3,7 +3,16 @@
  * Each case is a bundle with one thing wrong and what the message has to name.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Box } from "../harness/box.ts";
@@ -564,6 +573,18 @@ describeRuntimes("bad input", ({ test, differs, runtime }) => {
     if (!runtime.ours) return; // crun dies of SIGXFSZ
     expect(result.code).toBe(1);
     expect(box.leftovers()).toEqual([]);
+  });
+
+  test("a create that fails takes the state directories back that it made, and no others", async ({ box }) => {
+    if (!runtime.ours) return;
+    const there = box.path("there");
+    const create = ["--root", join(there, "a/b"), "create", "--bundle", box.bundle(["/bin/missing"])];
+    mkdirSync(there);
+    await box.fails([...create, box.newId()]);
+    expect(readdirSync(there)).toEqual([]);
+    mkdirSync(join(there, "a"));
+    await box.fails([...create, box.newId()]);
+    expect(readdirSync(join(there, "a"))).toEqual([]);
   });
 
   test("state below a group-writable umask is for us alone (V23)", async ({ box }) => {
