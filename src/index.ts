@@ -17,7 +17,7 @@ import { kill } from "./container/kill.ts";
 import { savedConfig, savedConfigIfAny } from "./container/saved.ts";
 import { start } from "./container/start.ts";
 import { type ContainerState, listContainers, stateOf } from "./container/state.ts";
-import { defaultRoot, load, type Store } from "./container/store.ts";
+import { defaultRoot, load, type Store, storeAt } from "./container/store.ts";
 import { Errno, isErrno, KernelError, UserError } from "./errors.ts";
 import { execProcess } from "./plan/exec-process.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -75,16 +75,21 @@ host.catchSignals = () => {};
 provideSystemd(systemd);
 
 export class Runtime {
-  private readonly store: Store;
+  private readonly root: string;
   private readonly facts: Facts;
   private readonly cgroupManager: CreateOptions["cgroupManager"];
   private readonly rootless: boolean | undefined;
 
   constructor({ root, rootless, cgroupManager = "cgroupfs" }: RuntimeOptions = {}) {
-    this.store = { root: root === undefined ? defaultRoot() : absolute(root) };
+    this.root = root === undefined ? defaultRoot() : absolute(root);
     this.facts = { rootless: host.ids()[1] !== 0, systemdCgroup: cgroupManager === "systemd" };
     this.cgroupManager = cgroupManager;
     this.rootless = rootless;
+  }
+
+  /** Looked at for each call: the directory may be another by now. */
+  private get store(): Store {
+    return storeAt(this.root);
   }
 
   create(id: string, { bundle: path, ...options }: NewOptions): ContainerState {

@@ -1,7 +1,7 @@
 // What a command gets to know: its flags and arguments, and the global flags made into values.
 
 import { host } from "#host";
-import { defaultRoot, type Store } from "../container/store.ts";
+import { defaultRoot, type Store, storeAt } from "../container/store.ts";
 import { UserError } from "../errors.ts";
 import type { Facts } from "../spec/facts.ts";
 import { booleanFlag, type Parsed, textFlag } from "./flags.ts";
@@ -25,10 +25,15 @@ export function makeContext(globals: Parsed, command: Parsed): Context {
   if (given === "") throw new UserError("Option --root argument should not be empty", { code: "usage" });
   const root = given === undefined ? defaultRoot() : absolute(given);
   if (root === "/") throw new UserError("Option --root argument should not be set to /", { code: "usage" });
+  let store: Store | undefined;
   return {
     command,
     args: command.positionals,
-    store: { root },
+    // looked at by the commands that use it
+    get store() {
+      store ??= storeAt(root);
+      return store;
+    },
     rootGiven: given !== undefined,
     facts: { rootless: host.ids()[1] !== 0, systemdCgroup: cgroupManager(globals) === "systemd" },
     cgroupManager: cgroupManager(globals),

@@ -10,6 +10,7 @@
 import { host } from "#host";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
+import { log } from "../log.ts";
 import { lockHolder, signalHolder } from "./holder.ts";
 import { checkId } from "./id.ts";
 import type { ResctrlRecord } from "./resctrl.ts";
@@ -59,6 +60,27 @@ export function defaultRoot(): string {
   const runtimeDir = host.env("XDG_RUNTIME_DIR") ?? "";
   const users = runtimeDir.startsWith("/") && (host.ids()[1] !== 0 || host.stat("/run", true)?.[2] !== 0);
   return users ? `${runtimeDir}/tsrunc` : "/run/tsrunc";
+}
+
+/**
+ * The store below a root. Whoever can write there could make a container's name mean any process of the machine: a root that
+ * is somebody else's is refused, one that others may write to is told (and left as it is).
+ */
+export function storeAt(root: string): Store {
+  const [kind, mode = 0, owner = 0] = host.stat(root, true) ?? [];
+  if (kind !== "directory") return { root };
+  if (owner !== 0 && owner !== host.ids()[1]) {
+    throw new UserError(`the state directory ${root} belongs to user ${owner}, who could put any process there`, {
+      at: "--root",
+      code: "usage",
+      hint: "choose a directory of your own, or of root",
+    });
+  }
+  if ((mode & 0o022) !== 0) {
+    const octal = (mode & 0o7777).toString(8).padStart(4, "0");
+    log.warn(`others may write to the state directory ${root} (mode ${octal}), and so change what containers are`);
+  }
+  return { root };
 }
 
 /**

@@ -2,13 +2,17 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -172,6 +176,44 @@ describeRuntimes("security", ({ test, differs, runtime }) => {
     ).toEqual([]);
     expect(execFileSync("find", [box.root, "-perm", "/077", "-not", "-type", "l"], { encoding: "utf8" })).toBe("");
   });
+
+  test("a state directory of another user is refused, by every command and through a link (V23)", async ({ box }) => {
+    if (!runtime.ours) return;
+    const bundle = box.bundle(["/bin/true"]);
+    mkdirSync(box.root);
+    chownSync(box.root, 1000, 1000);
+    symlinkSync(box.root, box.path("link"));
+    const id = box.newId();
+    for (const root of [box.root, box.path("link")]) {
+      for (const args of [["run", "--bundle", bundle, id], ["state", id], ["delete", "--force", id], ["list"]]) {
+        const stderr = await box.fails(["--root", root, ...args]);
+        expect(stderr.trim()).toContain(`the state directory ${root} belongs to user 1000, who could put any process`);
+      }
+    }
+    expect(readdirSync(box.root)).toEqual([]);
+    // what has nothing to do with it works
+    await box.ok(["features"]);
+  });
+
+  for (const mode of [0o770, 0o1777]) {
+    test(`a state directory of mode ${mode.toString(8)} is told in the log, and stays so (V23)`, async ({ box }) => {
+      if (!runtime.ours) return;
+      mkdirSync(box.root);
+      chmodSync(box.root, mode);
+      const log = box.path("log");
+      const result = await box.ok(["--log", log, "run", "--bundle", box.bundle(["/bin/true"]), box.newId()]);
+      expect(result.stderr).toBe("");
+      const told = readFileSync(log, "utf8").match(/others may write to the state directory .* \(mode \d+\)/g);
+      expect(told).toEqual([
+        `others may write to the state directory ${box.root} (mode ${mode.toString(8).padStart(4, "0")})`,
+      ]);
+      expect(statSync(box.root).mode & 0o7777).toBe(mode);
+      await box.ok(["--log", box.path("log2"), "list"]);
+      chmodSync(box.root, 0o755);
+      await box.ok(["--log", box.path("log3"), "list"]);
+      expect(readFileSync(box.path("log3"), "utf8")).toBe("");
+    });
+  }
 
   test("secrets of the config aren't in the debug log or any command line (V23)", async ({ box }) => {
     const secret = `secret-${box.tag.slice(1)}`;
