@@ -113,7 +113,7 @@ int host_attachDeviceProgram(struct host_call *call)
 
 	if (arg_cstr(call, 0, "directory", &path) < 0 || arg_bytes(call, 1, "program", &program, &len) < 0)
 		return -1;
-	cgroup = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	cgroup = fd_open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	if (cgroup < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	loaded = load_unlocked(program, len, log);

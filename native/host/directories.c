@@ -249,7 +249,7 @@ int host_removeTree(struct host_call *call)
 		return host_no_memory(call);
 	if (*name == '\0' || is_dots(name))
 		return host_fail(call, EINVAL, "rmdir", "%s", path);
-	parent = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	parent = fd_open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent < 0)
 		return errno == ENOENT ? 0 : host_fail(call, errno, "open", "%s", folder);
 	if (remove_entry(parent, name, true, 0) < 0)

@@ -3,7 +3,11 @@
 #define TSRUNC_HOST_FD_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
+
+/* open(2). musl's own adds a call that sets close-on-exec once more, for kernels before 2.6.23. */
+#define fd_open(path, ...) openat(AT_FDCWD, (path), __VA_ARGS__)
 
 /* Closes what is owned (-1: nothing); errno stays. */
 static inline void fd_close(int *fd)

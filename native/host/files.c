@@ -20,7 +20,8 @@
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /*
- * Reads to the end into the arena. `expected` is a guess of the size. `what` names the file in failures.
+ * Reads to the end into the arena. `expected` is the size, 0 if that isn't known: proc and sysfs files have none, or a
+ * guess. `what` names the file in failures.
  */
 static int read_all(struct host_call *call, int fd, size_t expected, size_t most, const char *what, struct hv *text)
 {
@@ -45,6 +46,8 @@ static int read_all(struct host_call *call, int fd, size_t expected, size_t most
 		length += (size_t)got;
 		if (length > most)
 			return host_fail(call, EFBIG, "read", "%s", what);
+		if (length == expected)
+			break; /* as large as it was when opened: no call just to hear that this is the end */
 		if (length == room) {
 			char *larger = arena_alloc(&call->arena, room * 2 + 1);
 
@@ -70,7 +73,7 @@ int host_readText(struct host_call *call)
 
 	if (arg_cstr(call, 0, "path", &path) < 0 || arg_int(call, 1, "maxBytes", 0, MOST_BYTES, &most) < 0)
 		return -1;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = fd_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	if (fstat(fd, &stat) < 0)
@@ -108,7 +111,7 @@ int host_writeText(struct host_call *call)
 	if (arg_cstr(call, 0, "path", &path) < 0 || arg_str(call, 1, "text", &text, &len) < 0)
 		return -1;
 	/* Not O_NONBLOCK: with it the kernel sets memory limits without reclaiming. */
-	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	fd = fd_open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	do
@@ -244,7 +247,7 @@ static int sync_folder_of(const char *path, struct arena *arena)
 	}
 	memcpy(folder, slash == NULL ? "." : path, length);
 	folder[length] = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = fd_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -1 : fsync(fd);
 }
 
@@ -277,7 +280,7 @@ int host_writeAtomic(struct host_call *call)
 	temporary = temporary_name(&call->arena, path);
 	if (temporary == NULL)
 		return host_no_memory(call);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = fd_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	failed = fill_and_rename(fd, temporary, path, &text, (mode_t)mode, sync);

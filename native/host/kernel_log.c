@@ -19,7 +19,7 @@ int host_kernelLog(struct host_call *call)
 
 	if (arg_cstr(call, 0, "part", &part) < 0)
 		return -1;
-	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	log = fd_open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (log < 0)
 		return host_fail(call, errno, "open", "%s", "/dev/kmsg");
 	/* one record a read; EPIPE: the next one was overwritten meanwhile; EAGAIN: the end */

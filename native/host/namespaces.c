@@ -20,7 +20,7 @@ int host_openNamespace(struct host_call *call)
 
 	if (arg_cstr(call, 0, "path", &path) < 0)
 		return -1;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = fd_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	if (fstatfs(fd, &filesystem) < 0 || fstat(fd, &stat) < 0)

@@ -47,7 +47,7 @@ static int open_netlink(int namespace_fd)
 
 	if (namespace_fd < 0)
 		return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	own = fd_open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (own < 0 || setns(namespace_fd, CLONE_NEWNET) < 0)
 		return -1;
 	/* a socket stays in the namespace that it was made in */

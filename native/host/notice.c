@@ -34,7 +34,7 @@ int host_noticeV1(struct host_call *call)
 
 	if (arg_cstr(call, 0, "directory", &path) < 0 || arg_cstr(call, 1, "file", &file) < 0)
 		return -1;
-	directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	directory = fd_open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -34,7 +34,7 @@ static int address_in(const char *path, struct sockaddr_un *address, int *holder
 	}
 	memcpy(directory, path, (size_t)(slash - path));
 	directory[slash - path] = '\0';
-	*holder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*holder = fd_open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*holder < 0)
 		return -1;
 	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d%.64s", *holder, slash);

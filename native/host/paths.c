@@ -28,7 +28,7 @@ int host_open(struct host_call *call)
 	    arg_int(call, 2, "mode", 0, MAX_MODE, &mode) < 0)
 		return -1;
 	do
-		fd = open(path, (int)flags | O_CLOEXEC | O_NOCTTY, (mode_t)mode);
+		fd = fd_open(path, (int)flags | O_CLOEXEC | O_NOCTTY, (mode_t)mode);
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return host_fail(call, errno, "open", "%s", path);
@@ -234,7 +234,7 @@ int host_openFifoWriter(struct host_call *call)
 	if (arg_cstr(call, 0, "path", &path) < 0)
 		return -1;
 	/* O_RDWR never waits for a partner; while it is open, the writing end does not either. */
-	both = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	both = fd_open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (both < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	if (fstat(both, &stat) < 0)
@@ -242,7 +242,7 @@ int host_openFifoWriter(struct host_call *call)
 	if (!S_ISFIFO(stat.st_mode))
 		return host_fail(call, EINVAL, "open", "%s", path);
 	snprintf(link, sizeof link, "/proc/self/fd/%d", both);
-	writer = open(link, O_WRONLY | O_CLOEXEC);
+	writer = fd_open(link, O_WRONLY | O_CLOEXEC);
 	if (writer < 0)
 		return host_fail(call, errno, "open", "%s", path);
 	call->result = hv_int(fd_take(&writer));

@@ -20,7 +20,7 @@
 /* Reads a file of procfs into buffer, as text. Returns 0, or -1 with errno. */
 static int read_proc(const char *path, char *buffer, size_t size)
 {
-	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	OWNED_FD fd = fd_open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : read(fd, buffer, size - 1);
 
 	if (got < 0)

@@ -102,7 +102,7 @@ static int new_unnamed_file(void)
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		struct statvfs stat;
-		int fd = open(folders[i], O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+		int fd = fd_open(folders[i], O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 
 		if (fd < 0)
 			continue;
@@ -130,7 +130,7 @@ static int program_file(const void *bytes, size_t len, const char **step)
 		return -1;
 	*step = "open";
 	snprintf(link, sizeof link, "/proc/self/fd/%d", writer);
-	fd = open(link, O_PATH | O_CLOEXEC);
+	fd = fd_open(link, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &stat) < 0)
 		return -1;
 	if (stat.st_nlink != 0 || (stat.st_mode & 07777) != PROGRAM_MODE || stat.st_size != (off_t)len) {

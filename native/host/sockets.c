@@ -30,7 +30,7 @@ static int address_of(const char *path, struct sockaddr_un *address, int *holder
 		strcpy(address->sun_path, path);
 		return 0;
 	}
-	*holder = open(path, O_PATH | O_CLOEXEC);
+	*holder = fd_open(path, O_PATH | O_CLOEXEC);
 	if (*holder < 0)
 		return -1;
 	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d", *holder);

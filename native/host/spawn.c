@@ -228,7 +228,7 @@ int spawn(struct spawn *spawn, struct arena *arena)
 		return -1;
 	}
 	spawn->failed = "open /dev/null";
-	if (needs_null(spawn) && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+	if (needs_null(spawn) && (null = fd_open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return -1;
 	child.null = null;
 	args.stack = (uint64_t)(uintptr_t)stack;

@@ -36,7 +36,7 @@ static void open_output(struct relay *relay)
 		return;
 	relay->output_is_socket = S_ISSOCK(stat.st_mode);
 	if (S_ISCHR(stat.st_mode) || S_ISFIFO(stat.st_mode))
-		again = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		again = fd_open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	relay->owns_output = again >= 0;
 	relay->output = again >= 0 ? again : STDOUT_FILENO;
 }
