@@ -30,6 +30,18 @@ void host_call_end(struct host_call *call)
 	arena_end(&call->arena);
 }
 
+int host_answer_two(struct host_call *call, struct hv first, struct hv second)
+{
+	struct hv answer = hv_list(&call->arena, 2);
+
+	if (answer.list.items == NULL)
+		return host_no_memory(call);
+	answer.list.items[0] = first;
+	answer.list.items[1] = second;
+	call->result = answer;
+	return 0;
+}
+
 void host_record_failure(struct host_call *call, int err, const char *step, const char *subject, ...)
 {
 	static const char more[] = "...";

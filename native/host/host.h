@@ -140,6 +140,9 @@ void host_record_failure(struct host_call *call, int err, const char *step, cons
 /* The same for want of memory. */
 #define host_no_memory(call) host_fail(call, ENOMEM, "malloc", "%s", "")
 
+/* Makes a list of two the call's answer. Returns 0, or -1 with the failure recorded. */
+int host_answer_two(struct host_call *call, struct hv first, struct hv second);
+
 /*
  * Argument number `at` as the type wanted, else -1 with EINVAL and `name` in the subject. `name` is what host.ts
  * calls it.

@@ -53,12 +53,7 @@ int host_processStat(struct host_call *call)
 		field = strchr(field + 1, ' ');
 	if (field == NULL || sscanf(field, "%llu", &start) != 1)
 		return host_fail(call, EINVAL, "read", "%s", path);
-	call->result = hv_list(&call->arena, 2);
-	if (call->result.list.items == NULL)
-		return host_no_memory(call);
-	call->result.list.items[0] = hv_str_copy(&call->arena, strrchr(text, ')') + 2, 1);
-	call->result.list.items[1] = hv_uint(start);
-	return 0;
+	return host_answer_two(call, hv_str_copy(&call->arena, strrchr(text, ')') + 2, 1), hv_uint(start));
 }
 
 int host_openPid(struct host_call *call)
@@ -150,12 +145,7 @@ struct exit_status exit_status_of(const siginfo_t *info)
 
 int answer_exit_status(struct host_call *call, struct exit_status status)
 {
-	call->result = hv_list(&call->arena, 2);
-	if (call->result.list.items == NULL)
-		return host_no_memory(call);
-	call->result.list.items[0] = hv_int(status.status);
-	call->result.list.items[1] = hv_int(status.signal);
-	return 0;
+	return host_answer_two(call, hv_int(status.status), hv_int(status.signal));
 }
 
 int host_reap(struct host_call *call)
@@ -206,12 +196,7 @@ int host_getRlimit(struct host_call *call)
 		return -1;
 	if (syscall(SYS_prlimit64, (int)pid, (int)resource, NULL, &limits) < 0)
 		return host_fail(call, errno, "prlimit", "resource %" PRId64 " of %" PRId64, resource, pid);
-	call->result = hv_list(&call->arena, 2);
-	if (call->result.list.items == NULL)
-		return host_no_memory(call);
-	call->result.list.items[0] = hv_uint(limits.soft);
-	call->result.list.items[1] = hv_uint(limits.hard);
-	return 0;
+	return host_answer_two(call, hv_uint(limits.soft), hv_uint(limits.hard));
 }
 
 int host_setRlimit(struct host_call *call)

@@ -134,12 +134,7 @@ int host_now(struct host_call *call)
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
 		return host_fail(call, errno, "clock_gettime", "%s", "");
-	call->result = hv_list(&call->arena, 2);
-	if (call->result.list.items == NULL)
-		return host_no_memory(call);
-	call->result.list.items[0] = hv_int(now.tv_sec);
-	call->result.list.items[1] = hv_int(now.tv_nsec);
-	return 0;
+	return host_answer_two(call, hv_int(now.tv_sec), hv_int(now.tv_nsec));
 }
 
 int host_isOpen(struct host_call *call)
