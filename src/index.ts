@@ -2,6 +2,7 @@
 // What the command line loads on demand is simply imported here. types/tsrunc.d.ts is what users see of it.
 
 import { host } from "#host";
+import type { Ended, ExecOptions, NewOptions, RuntimeOptions } from "../types/tsrunc.d.ts";
 import { provideSystemd } from "./cgroup/driver.ts";
 import { planCgroup } from "./cgroup/record.ts";
 import * as systemd from "./cgroup/systemd.ts";
@@ -29,44 +30,10 @@ import type { Facts } from "./spec/facts.ts";
 import { parseProcess } from "./spec/load.ts";
 import { signalNumber } from "./spec/tables/signals.ts";
 
+// what users see is the one description of the options; test/unit/library.ts compares the rest
+export type { Ended, ExecOptions, NewOptions, RuntimeOptions, Stdio } from "../types/tsrunc.d.ts";
 export { UserError } from "./errors.ts";
 export { printPlan } from "./plan/print.ts";
-
-export interface RuntimeOptions {
-  readonly root?: string;
-  readonly rootless?: boolean;
-  readonly cgroupManager?: CreateOptions["cgroupManager"];
-}
-
-type Stdio = readonly [number, number, number];
-
-export interface NewOptions {
-  readonly bundle: string;
-  readonly pidFile?: string;
-  readonly consoleSocket?: string;
-  readonly pidfdSocket?: string;
-  readonly noPivot?: boolean;
-  readonly noNewKeyring?: boolean;
-  readonly preserveFds?: number;
-  readonly stdio?: Stdio;
-}
-
-export interface ExecOptions {
-  readonly cwd?: string;
-  readonly env?: readonly string[];
-  readonly user?: string;
-  readonly additionalGids?: readonly number[];
-  readonly capabilities?: readonly string[];
-  readonly noNewPrivileges?: boolean;
-  readonly ignorePaused?: boolean;
-  readonly timeoutMs?: number;
-  readonly stdio?: Stdio;
-}
-
-export interface Ended {
-  readonly status: number;
-  readonly signal: number;
-}
 
 const SIGTERM = 15;
 

@@ -1,35 +1,26 @@
 // The seccomp section of an OCI config, as runtime-spec 1.3 words it, and what its names mean to the kernel.
 // Source of the numbers: include/uapi/linux/seccomp.h and audit.h of the kernel.
 
+import type { Seccomp, SeccompArg, SeccompRule } from "../spec/config.ts";
+
 /** A 64-bit unsigned integer: a number while it is exact, a bigint beyond 2^53. */
 export type Uint64 = number | bigint;
 
+/** The same fields with any words: a profile is also read from a file of its own, which nothing has checked before. */
+type Unchecked<T> = T extends string
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Unchecked<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Unchecked<T[Key]> }
+      : T;
+
 /** `linux.seccomp` of config.json. */
-export interface LinuxSeccomp {
-  readonly defaultAction: string;
-  readonly defaultErrnoRet?: number;
-  readonly architectures?: readonly string[];
-  readonly flags?: readonly string[];
-  readonly listenerPath?: string;
-  readonly listenerMetadata?: string;
-  readonly syscalls?: readonly LinuxSyscall[];
-}
-
+export type LinuxSeccomp = Unchecked<Seccomp>;
 /** One rule: what happens to these calls, if the conditions hold. */
-export interface LinuxSyscall {
-  readonly names: readonly string[];
-  readonly action: string;
-  readonly errnoRet?: number;
-  readonly args?: readonly LinuxSeccompArg[];
-}
-
+export type LinuxSyscall = Unchecked<SeccompRule>;
 /** One condition on an argument. */
-export interface LinuxSeccompArg {
-  readonly index: number;
-  readonly value: Uint64;
-  readonly valueTwo?: Uint64;
-  readonly op: string;
-}
+export type LinuxSeccompArg = Unchecked<SeccompArg>;
 
 /** What a filter returns for each action; ERRNO and TRACE carry 16 bits of data. */
 export const actions = {
