@@ -22,7 +22,7 @@ export interface Client {
 /** The image, in command lines. */
 const BB = "localhost/bb:1";
 /** A server on port 80, as a command in the image. */
-export const answering = "nc -ll -p 80 -e /bin/echo answer";
+const answering = "nc -ll -p 80 -e /bin/echo answer";
 
 /** A script that counts, in memory and in a file: a restored one goes on, a started one begins again at 1. */
 export const counting = "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.1; done";
@@ -414,4 +414,26 @@ export function thorough(cli: CommandLine, lab: EngineLab, column: Column): void
     await Promise.all(Array.from({ length: 8 }, worker));
     expect(outputs.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
   });
+}
+
+/**
+ * A container on a bridge answers at a port of the engine's network, and has a working interface.
+ *
+ * @param inside the command that goes into that network
+ * @returns what the container knows of its network
+ */
+export async function answersAtPort(
+  cli: CommandLine,
+  lab: EngineLab,
+  { inside, port, network }: { inside: readonly string[]; port: number; network: string },
+): Promise<Report> {
+  const { env, flags } = cli.client;
+  await cli.ok(`run -d --name web ${flags} ${network} -p 127.0.0.1:${port}:80 ${BB} ${answering}`);
+  const patient = `for i in $(seq 20); do busybox nc 127.0.0.1 ${port} </dev/null && break; sleep 0.2; done`;
+  const reached = await lab.call([...inside, "sh", "-c", patient], { env });
+  expect(reached.stdout, reached.stderr).toBe("answer\n");
+  const report = JSON.parse(await cli.ok("exec web /probe net , read /proc/net/route")) as Report;
+  expect(report.net).toMatchObject({ lo: "up", eth0: "up" });
+  await cli.remove("web");
+  return report;
 }

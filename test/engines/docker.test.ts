@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { eventually, sleep } from "../harness/command.ts";
-import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
+import { answersAtPort, CommandLine, counting, everyday, thorough } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
 import { EngineLab, runtimesFor } from "./lab.ts";
@@ -70,23 +70,8 @@ for (const runtime of runtimesFor("docker", "docker", "dockerd", "containerd", "
     thorough(cli, lab, column);
 
     column.test("network", "a bridge: address, route, a published port", async () => {
-      await cli.ok(`run -d --name web ${client.flags} -p 127.0.0.1:8081:80 localhost/bb:1 ${answering}`);
-      const reached = await lab.call(
-        [
-          ...inside,
-          "sh",
-          "-c",
-          "for i in $(seq 20); do busybox nc 127.0.0.1 8081 </dev/null && break; sleep 0.2; done",
-        ],
-        {
-          env,
-        },
-      );
-      expect(reached.stdout, reached.stderr).toBe("answer\n");
-      const report = JSON.parse(await cli.ok("exec web /probe net , read /proc/net/route"));
-      expect(report.net).toMatchObject({ lo: "up", eth0: "up" });
-      expect(report.read["/proc/net/route"].text).toContain("eth0\t00000000\t01004D0A");
-      await cli.remove("web");
+      const report = await answersAtPort(cli, lab, { inside, port: 8081, network: "" });
+      expect(report.read["/proc/net/route"]?.text).toContain("eth0\t00000000\t01004D0A");
     });
 
     column.test("health", "healthy, and unhealthy when the check fails", async () => {

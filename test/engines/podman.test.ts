@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { membership, v2 } from "../harness/cgroup.ts";
 import { eventually } from "../harness/command.ts";
 import type { Report } from "../harness/probe.ts";
-import { answering, CommandLine, counting, everyday, thorough } from "./commandline.ts";
+import { answersAtPort, CommandLine, counting, everyday, thorough } from "./commandline.ts";
 import { criu } from "./criu.ts";
 import { Column } from "./features.ts";
 import { EngineLab, runtimesFor } from "./lab.ts";
@@ -50,23 +50,8 @@ for (const runtime of runtimesFor("podman", "podman", "conmon", "busybox")) {
 
     column.test("network", "a bridge made by CNI plugins: address, route, a published port", async () => {
       await cli.ok("network create --subnet 10.79.0.0/24 bridged");
-      await cli.ok(`run -d --name web ${flags} --network bridged -p 127.0.0.1:8082:80 localhost/bb:1 ${answering}`);
       const inside = client.argv.slice(0, 2);
-      const reached = await lab.call(
-        [
-          ...inside,
-          "sh",
-          "-c",
-          "for i in $(seq 20); do busybox nc 127.0.0.1 8082 </dev/null && break; sleep 0.2; done",
-        ],
-        {
-          env,
-        },
-      );
-      expect(reached.stdout, reached.stderr).toBe("answer\n");
-      const report = JSON.parse(await cli.ok("exec web /probe net , read /proc/net/route"));
-      expect(report.net).toMatchObject({ lo: "up", eth0: "up" });
-      await cli.remove("web");
+      await answersAtPort(cli, lab, { inside, port: 8082, network: "--network bridged" });
       await cli.ok("network rm bridged");
     });
 
