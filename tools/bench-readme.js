@@ -1,7 +1,8 @@
 // Puts the newest benchmark (build/bench.json, made by `npm run bench`) into the README: a table between its two bench
-// markers, and docs/bench.svg, a picture of it.
+// markers, and docs/bench.svg, a picture of it. With "systemd" instead: the one with the systemd driver
+// (build/bench-systemd.json, made in the lab) into docs/performance.md, which tells how it is made.
 //
-//   node tools/bench-readme.js
+//   node tools/bench-readme.js [systemd]
 
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -11,23 +12,53 @@ import { readFileSync, writeFileSync } from "node:fs";
 const names = ["tsrunc", "crun", "runc"];
 const colours = { tsrunc: "#2b6cb0", crun: "#a0aec0", runc: "#cbd5e0" };
 
-/** @type {{ date: string, machine: string, contestants: { name: string, version: string }[], rows: Row[], notes: string[] }} */
-const bench = JSON.parse(readFileSync("build/bench.json", "utf8"));
-const rows = bench.rows.filter((row) => row.unit === "ms" && row.series["tsrunc"] !== undefined);
-const versions = bench.contestants
-  .map(({ name, version }) => `${name} ${version.replace(/^.*version /, "")}`)
-  .join(", ");
-const caption = `${bench.date.slice(0, 10)}, ${bench.machine}; ${versions}. Medians of paired runs.`;
+/** @typedef {{ date: string, machine: string, contestants: { name: string, version: string }[], rows: Row[], notes: string[] }} Bench */
 
-const readme = readFileSync("README.md", "utf8");
-const markers = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
-if (!markers.test(readme)) throw new Error("README.md has no bench markers");
-const content = `![Time of each operation beside crun and runc](docs/bench.svg)\n\n${table()}\n\n${others()}\n\n${caption}\n`;
-writeFileSync(
-  "README.md",
-  readme.replace(markers, (_, begin, end) => begin + content + end),
-);
-writeFileSync("docs/bench.svg", picture());
+if (process.argv[2] === undefined) {
+  const bench = read("build/bench.json");
+  const shown = "![Time of each operation beside crun and runc](docs/bench.svg)";
+  put("README.md", `${shown}\n\n${table(bench)}\n\n${others(bench)}\n\n${caption(bench)}\n`);
+  writeFileSync("docs/bench.svg", picture(timed(bench)));
+} else if (process.argv[2] === "systemd") {
+  const bench = read("build/bench-systemd.json");
+  put("docs/performance.md", `${table(bench)}\n\n${caption(bench)}\n`);
+} else {
+  throw new Error(`no such table: ${process.argv[2]}`);
+}
+
+/**
+ * @param {string} path
+ * @returns {Bench}
+ */
+function read(path) {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+/**
+ * Puts text between the markers of a file.
+ * @param {string} path
+ * @param {string} content
+ */
+function put(path, content) {
+  const text = readFileSync(path, "utf8");
+  const markers = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
+  if (!markers.test(text)) throw new Error(`${path} has no bench markers`);
+  writeFileSync(
+    path,
+    text.replace(markers, (_, begin, end) => begin + content + end),
+  );
+}
+
+/** @param {Bench} bench */
+function timed({ rows }) {
+  return rows.filter((row) => row.unit === "ms" && row.series["tsrunc"] !== undefined);
+}
+
+/** @param {Bench} bench */
+function caption({ date, machine, contestants }) {
+  const versions = contestants.map(({ name, version }) => `${name} ${version.replace(/^.*version /, "")}`).join(", ");
+  return `${date.slice(0, 10)}, ${machine}; ${versions}. Medians of paired runs.`;
+}
 
 /** @param {number[]} values */
 function median(values) {
@@ -62,8 +93,11 @@ function peak(series) {
   return series === undefined ? "" : (Math.max(...series.peak) / 1024).toFixed(1);
 }
 
-/** Rows that aren't about the time of a command, a sentence each. */
-function others() {
+/**
+ * Rows that aren't about the time of a command, a sentence each.
+ * @param {Bench} bench
+ */
+function others(bench) {
   const said = bench.rows
     .filter(({ unit }) => unit !== "ms")
     .map(({ name, unit, series }) => {
@@ -76,7 +110,8 @@ function others() {
   return [...said, ...bench.notes.map((note) => `${note}.`)].join("\\\n");
 }
 
-function table() {
+/** @param {Bench} bench */
+function table(bench) {
   const head = [
     "",
     ...names.map((name) => `${name} ms`),
@@ -86,7 +121,7 @@ function table() {
     "crun",
     "runc",
   ];
-  const body = rows.map((row) => [
+  const body = timed(bench).map((row) => [
     row.name,
     ...names.map((name) => milliseconds(row, name)?.toFixed(2) ?? ""),
     ratio(row, "crun"),
@@ -97,8 +132,11 @@ function table() {
   return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...body.map(line)].join("\n");
 }
 
-/** Horizontal bars, a group for each row, each group to its own scale. */
-function picture() {
+/**
+ * Horizontal bars, a group for each row, each group to its own scale.
+ * @param {Row[]} rows
+ */
+function picture(rows) {
   const [label, width, bar, gap] = [260, 360, 13, 14];
   const group = names.length * bar + gap;
   const height = rows.length * group + 40;

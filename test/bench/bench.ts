@@ -6,6 +6,7 @@
  *
  *   --quick          a quarter of the rounds        --rows a,b     only rows whose name contains one of these
  *   --markdown       the table as Markdown          --node         bench `node dist/cli.js` too
+ *   --json           on stdout what build/bench.json gets, and not there; for guests, whose files are gone afterwards
  *   --no-fetch       don't fetch later peers        --suite NAME   Debian suite of the peers (default sid)
  *   --systemd-cgroup with the systemd driver, where systemd runs: npm run lab -- --systemd npm run bench -- ...
  */
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     rows: { type: "string", default: "" },
     markdown: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
     node: { type: "boolean", default: false },
     "no-fetch": { type: "boolean", default: false },
     suite: { type: "string", default: "sid" },
@@ -124,11 +126,13 @@ function paired(row: Row, able: readonly Contestant[], lab: Lab): Record<string,
 }
 
 function show(bench: Bench): void {
+  const json = `${JSON.stringify({ ...bench, ratios: ratios(bench) }, null, 1)}\n`;
+  if (options.json) {
+    process.stdout.write(json);
+    return;
+  }
   mkdirSync(join(repository, "build"), { recursive: true });
-  writeFileSync(
-    join(repository, "build/bench.json"),
-    `${JSON.stringify({ ...bench, ratios: ratios(bench) }, null, 1)}\n`,
-  );
+  writeFileSync(join(repository, "build/bench.json"), json);
   const sizes = bench.contestants.map(({ version, size }) => `${version}, ${(size / 2 ** 20).toFixed(1)} MB`);
   console.log(`${bench.date.slice(0, 10)}, ${bench.machine}`);
   for (const line of [...sizes, ...bench.notes]) console.log(line);

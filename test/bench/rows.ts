@@ -301,7 +301,7 @@ export const rows: readonly Row[] = [
   },
   ...(["run", "create"] as const).map(
     (way): Row => ({
-      name: `smallest memory limit that starts, ${way === "run" ? "run" : "create + start"}`,
+      name: `smallest memory limit that starts${way === "run" ? "" : ", start apart"}`,
       rounds: 1,
       unit: "KiB",
       lines: () => [],
