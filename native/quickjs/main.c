@@ -193,7 +193,7 @@ static void prepare(void)
 static bool is_seldom_needed(const char *name)
 {
 	static const char *const seldom[] = { "chunk-", "completion-", "doctor-", "explain-", "features-", "gc-",
-					      "help-", "systemd-", "validate-" };
+					      "help-", "mounts-", "seccomp-", "systemd-", "validate-" };
 	for (size_t i = 0; i < sizeof(seldom) / sizeof(seldom[0]); i++) {
 		if (strncmp(name, seldom[i], strlen(seldom[i])) == 0)
 			return true;

@@ -22,7 +22,7 @@ export interface Client {
 /** The image, in command lines. */
 const BB = "localhost/bb:1";
 /** A server on port 80, as a command in the image. */
-const answering = "nc -ll -p 80 -e /bin/echo answer";
+export const answering = "nc -ll -p 80 -e /bin/echo answer";
 
 /** A script that counts, in memory and in a file: a restored one goes on, a started one begins again at 1. */
 export const counting = "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.1; done";
