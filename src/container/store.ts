@@ -67,7 +67,7 @@ export function defaultRoot(): string {
  * is somebody else's is refused, one that others may write to is told (and left as it is).
  */
 export function storeAt(root: string): Store {
-  const [kind, mode = 0, owner = 0] = host.stat(root, true) ?? [];
+  const [kind, mode = 0, owner = 0] = statRoot(root) ?? [];
   if (kind !== "directory") return { root };
   if (owner !== 0 && owner !== host.ids()[1]) {
     throw new UserError(`the state directory ${root} belongs to user ${owner}, who could put any process there`, {
@@ -81,6 +81,14 @@ export function storeAt(root: string): Store {
     log.warn(`others may write to the state directory ${root} (mode ${octal}), and so change what containers are`);
   }
   return { root };
+}
+
+function statRoot(root: string): ReturnType<typeof host.stat> {
+  try {
+    return host.stat(root, true);
+  } catch (error) {
+    throw noStore({ root }, error);
+  }
 }
 
 /**
