@@ -125,7 +125,7 @@ build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/ob
 
 # The engine is compiled twice, a minute in all, and only when its sources or these flags have changed: once so that it counts
 # what is executed while it compiles plans (tools/train.sh), then with these counts, by which the compiler lays out the
-# interpreter: a fifth less time in JavaScript. Where the counts can't be had, they are missed by nothing else.
+# interpreter: a tenth less time in JavaScript.
 build/obj/engine/%.o: build/obj/train/profile
 	$(MUSL_CC) $(engine_flags) -fprofile-use=build/obj/train/$*.gcda -c build/quickjs/src/$*.c -o $@
 

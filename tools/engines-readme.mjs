@@ -2,7 +2,7 @@
 // The tests leave one file per engine in build/engines (test/engines/features.ts).
 import { readFileSync, writeFileSync } from "node:fs";
 
-const engines = ["containerd", "cri", "docker", "podman"];
+const engines = ["containerd", "cri", "docker", "podman", "podman-rootless"];
 const marks = { works: "yes", fails: "**no**", absent: "–" };
 const begin = "<!-- engines -->";
 const end = "<!-- /engines -->";

@@ -1,9 +1,10 @@
 /** Podman of an ordinary user: it is root of a user namespace, and so is the runtime. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { OrdinaryUser, subordinate } from "../harness/user.ts";
 import { answering, CommandLine } from "./commandline.ts";
+import { Column } from "./features.ts";
 import { EngineLab, runtimesFor } from "./lab.ts";
 
 /** Why there can be no network but none here; undefined: there can. */
@@ -17,6 +18,7 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
   describe(`podman rootless [${runtime.name}]`, () => {
     // without --root: the runtime has to find it as the user would
     const lab = new EngineLab("rootless", runtime, `home/run/${runtime.ours ? "tsrunc" : runtime.name}`);
+    const column = new Column("podman-rootless", runtime.name);
     const tun = lab.path("tun");
     const user = new OrdinaryUser(lab.directory, noNetwork === undefined ? [[tun, "/dev/net/tun"]] : []);
     const map = (...lines: readonly (readonly number[])[]): string =>
@@ -24,13 +26,11 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
     const argv: string[] = [];
     const cli = new CommandLine(lab, { name: "podman", argv, env: { PATH: process.env["PATH"] ?? "" }, flags: "" });
 
-    /** What a container of its own writes. Taken from the log: podman may connect too late to one that ends at once. */
+    /** What a container of its own writes, without the padding of /proc's tables. */
     const run = async (flags: string, ...command: string[]): Promise<string> => {
-      const { code, stderr } = await cli.run(`--name short ${flags}`, ...command);
+      const { code, stdout, stderr } = await cli.output(flags, ...command);
       if (code !== 0) throw new Error(`run ${flags}: exit ${code}\n${stderr}`);
-      const output = await cli.ok("logs short");
-      await cli.remove("short");
-      return output.replace(/ +/g, " ").replace(/^ /gm, "");
+      return stdout.replace(/ +/g, " ").replace(/^ /gm, "");
     };
 
     beforeAll(async () => {
@@ -53,13 +53,14 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
 
     afterAll(async () => {
       await cli.call("rm -af -t 0");
+      column.write(`${(await cli.call("version --format", "Podman {{.Client.Version}}")).stdout.trim()}, rootless`);
       // the process that keeps podman's namespaces
       const pause = `${user.runtime}/libpod/tmp/pause.pid`;
       if (existsSync(pause)) process.kill(Number(readFileSync(pause, "utf8")), "SIGKILL");
       await lab.close();
     });
 
-    test("run: container root is the user, the others are subordinate ids", async () => {
+    column.test("run", "container root is the user, the others are subordinate ids", async () => {
       const ids = map([0, user.uid, 1], [1, subordinate.uid, subordinate.size]);
       expect(await run("", "cat", "/proc/self/uid_map")).toBe(ids);
       expect(await run("--user 1000:1000", "sh", "-c", "id -u; id -g")).toBe("1000\n1000\n");
@@ -69,14 +70,19 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
       expect(lab.calls().flat()).not.toContain("--root");
     });
 
-    test("detached: exec, logs, stop, rm; nothing is left in the runtime's state", async () => {
+    column.test("exec", "as the container's root and as another user", async () => {
+      await cli.start("-d --name ex", "sleep", "1000");
+      const inside = async (flags: string): Promise<string> =>
+        cli.ok(`exec ${flags} ex`, "sh", "-c", "id -u; sleep 0.2");
+      expect(await inside("")).toBe("0\n");
+      expect(await inside("--user 1000")).toBe("1000\n");
+      await cli.remove("ex");
+    });
+
+    column.test("detached", "logs, stop, rm; nothing is left in the runtime's state", async () => {
       const script = "echo begun; trap 'echo ended; exit 0' TERM; while :; do sleep 0.1; done";
       await cli.start("-d --name one", "sh", "-c", script);
       await cli.logged("one", "begun");
-      const inside = async (flags: string): Promise<string> =>
-        cli.ok(`exec ${flags} one`, "sh", "-c", "id -u; sleep 0.2");
-      expect(await inside("")).toBe("0\n");
-      expect(await inside("--user 1000")).toBe("1000\n");
       await cli.ok("stop -t 20 one");
       expect(await cli.ok("logs one")).toBe("begun\nended\n");
       expect(await cli.inspect("one", ".State.ExitCode")).toBe("0");
@@ -84,7 +90,7 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
       expect(lab.commands()).toEqual(expect.arrayContaining(["create", "start", "exec", "kill", "delete"]));
     });
 
-    test("--userns=keep-id: the user has its own id inside", async () => {
+    column.test("userns", "--userns=keep-id: the user has its own id inside", async () => {
       mkdirSync(`${user.home}/private`, { mode: 0o700 });
       user.own();
       const script = "id -u; echo mine >/data/file; cat /proc/self/uid_map";
@@ -96,7 +102,7 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
       expect(readFileSync(`${user.home}/private/file`, "utf8")).toBe("mine\n");
     });
 
-    test("--userns=nomap: a volume from where the container's root can't go", async () => {
+    column.test("mounts", "--userns=nomap: a volume from where the container's root can't go", async () => {
       mkdirSync(`${user.home}/closed/open`, { recursive: true });
       writeFileSync(`${user.home}/closed/open/file`, "reached\n");
       user.own();
@@ -104,7 +110,7 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
       expect(await run(`--userns=nomap -v ${user.home}/closed/open:/data`, "cat", "/data/file")).toBe("reached\n");
     });
 
-    test("a terminal, devices, a read-only root", async () => {
+    column.test("terminal", "one of the container's own, with devices and a read-only root", async () => {
       const flags = "run --rm -t --network none --read-only localhost/bb:1";
       const { stdout } = await cli.onTerminal(flags, "sh", "-c", "sleep 0.5; tty");
       expect(stdout).toContain("/dev/pts/0\r\n");
@@ -112,13 +118,14 @@ for (const runtime of runtimesFor("podman rootless", "podman", "conmon", "busybo
       expect(await run("--device /dev/zero:/dev/nought", "sh", "-c", script)).toBe("fine\n");
     });
 
-    test("a published port, by slirp4netns", async (context) => {
-      if (noNetwork !== undefined) context.skip(noNetwork);
+    const published = async (): Promise<void> => {
       await cli.ok(`run -d --name web -p 127.0.0.1:8083:80 localhost/bb:1 ${answering}`);
       const script = "for i in $(seq 40); do busybox nc 127.0.0.1 8083 </dev/null && break; sleep 0.2; done";
       expect((await lab.call([...argv.slice(0, 2), "sh", "-c", script])).stdout).toBe("answer\n");
       await cli.remove("web");
-    });
+    };
+    if (noNetwork === undefined) column.test("network", "a published port, by slirp4netns", published);
+    else column.absent("network", noNetwork);
   });
 }
 
