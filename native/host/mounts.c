@@ -2,10 +2,28 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 
 #include "fd.h"
 #include "kernel.h"
+
+/*
+ * Makes the tree a slave of the mounts it was cloned from, all of it, as the mounts are that a container makes by itself:
+ * as a peer of a shared one, what the container mounts there would be mounted on the host.
+ */
+static int make_slave(int tree)
+{
+	const struct kernel_mount_attr slave = {.propagation = MS_SLAVE};
+	char path[64];
+
+	if (syscall(CALL_MOUNT_SETATTR, tree, "", KERNEL_AT_EMPTY_PATH | KERNEL_AT_RECURSIVE, &slave, sizeof slave) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EPERM) /* linux before 5.12, a filter around us */
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", tree);
+	return mount("", path, NULL, MS_SLAVE | MS_REC, NULL);
+}
 
 int host_openTree(struct host_call *call)
 {
@@ -27,6 +45,8 @@ int host_openTree(struct host_call *call)
 	tree = (int)syscall(CALL_OPEN_TREE, AT_FDCWD, path, flags);
 	if (tree < 0)
 		return host_fail(call, errno, "open_tree", "%s", path);
+	if (make_slave(tree) < 0)
+		return host_fail(call, errno, "mount_setattr", "%s: slave", path);
 	if (userns >= 0) {
 		unsigned which = KERNEL_AT_EMPTY_PATH | (idmap_recursive ? KERNEL_AT_RECURSIVE : 0);
 

@@ -89,8 +89,8 @@ export interface Host {
    */
   openNamespace(path: string): readonly [fd: number, type: number, device: number, inode: number];
   /**
-   * open_tree(2) with OPEN_TREE_CLONE on path (host), optionally the whole tree; idmapped to a user namespace when
-   * usernsFd >= 0. [fd of the detached tree, "directory" or "file"].
+   * open_tree(2) with OPEN_TREE_CLONE on path (host), optionally the whole tree, as a slave of what it was cloned from;
+   * idmapped to a user namespace when usernsFd >= 0. The detached tree.
    */
   openTree(path: string, recursive: boolean, nofollow: boolean, usernsFd: number, idmapRecursive: boolean): number;
   /** Attaches a detached tree on path (host). Its descriptor stays the caller's. */

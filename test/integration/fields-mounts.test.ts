@@ -444,6 +444,31 @@ describeRuntimes("fields: mounts", ({ test }) => {
     expect(mountAt(report, "/m")?.options).toEqual(expect.arrayContaining(["ro", "nosuid"]));
   });
 
+  for (const [what, options] of [
+    ["", []],
+    [", idmapped", ["idmap"]],
+    [", all below it", ["rbind"]],
+  ] as const) {
+    test(`in a user namespace: a bind${what} of what the host shares is its slave: nothing gets out`, async ({
+      box,
+    }) => {
+      const source = owners(box);
+      const script = `mount -t tmpfs tmpfs ${source}; mkdir ${source}/in; mount -t tmpfs tmpfs ${source}/in;
+        mount --make-rshared ${source}`;
+      const report = await withHostMounts(
+        box,
+        script,
+        ["mounts"],
+        inUserNamespaceWith((config) => {
+          config.mounts.push(bind(source, "/m", ...options));
+        }),
+      );
+      const bound = parseMounts(report.mounts.text ?? "").filter(({ at }) => at === "/m" || at === "/m/in");
+      expect(bound.length).toBe(options.includes("rbind" as never) ? 2 : 1);
+      for (const { propagation } of bound) expect(propagation).toEqual([expect.stringMatching(/^master:/)]);
+    });
+  }
+
   test("in a user namespace: a missing source is told with its place", async ({ box }) => {
     const bundle = box.bundle(
       ["/bin/true"],

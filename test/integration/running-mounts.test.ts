@@ -199,6 +199,21 @@ describeRuntimes("mounts of a running container", ({ differs, runtime }) => {
     expect(mountAt(container, "/i")).toBeUndefined();
   });
 
+  test("a bind of what the host shares is its slave: what the container mounts there stays in it", async ({ box }) => {
+    const from = box.path("shared");
+    mkdirSync(from);
+    const container = await box.start(SLEEP);
+    const argv = command(box, "add", container.id, [bind(from, "/a"), { ...bind(from, "/b"), options: ["rbind"] }]);
+    const script = `set -e; mount -t tmpfs tmpfs ${from}; mkdir ${from}/in; mount -t tmpfs tmpfs ${from}/in
+      mount --make-rshared ${from}; "$@"; cat /proc/${container.pid}/mountinfo`;
+    const shell = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"];
+    const result = await run([...shell, ...box.argv(...argv)], { env: box.environment });
+    expect(result.code, result.stderr).toBe(0);
+    const added = parseMounts(result.stdout).filter(({ at }) => /^\/[ab]/.test(at));
+    expect(added.map(({ at }) => at)).toEqual(["/a", "/b", "/b/in"]);
+    for (const { propagation } of added) expect(propagation).toEqual([expect.stringMatching(/^master:/)]);
+  });
+
   // ---- all or nothing ----
 
   test("when the second fails the first is taken back", async ({ box }) => {
