@@ -25,6 +25,7 @@ struct kernel_clone_args {
 	uint64_t set_tid, set_tid_size, cgroup;
 };
 #define KERNEL_CLONE_VM 0x100u
+#define KERNEL_CLONE_FILES 0x400u
 #define KERNEL_CLONE_PIDFD 0x1000u
 #define KERNEL_CLONE_VFORK 0x4000u
 #define KERNEL_CLONE_INTO_CGROUP 0x200000000ull

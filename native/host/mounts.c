@@ -7,6 +7,7 @@
 
 #include "fd.h"
 #include "kernel.h"
+#include "spawn.h"
 
 /*
  * Makes the tree a slave of the mounts it was cloned from, all of it, as the mounts are that a container makes by itself:
@@ -25,24 +26,67 @@ static int make_slave(int tree)
 	return mount("", path, NULL, MS_SLAVE | MS_REC, NULL);
 }
 
+/* What is opened in the mount namespace of another process, below its root. */
+struct elsewhere {
+	const char *path;
+	unsigned flags;
+	int namespace, root;
+	int tree, err; /* what came of it */
+};
+
+CHILD_CODE static void open_elsewhere(void *argument)
+{
+	struct elsewhere *e = argument;
+
+	if (syscall(SYS_setns, e->namespace, KERNEL_CLONE_NEWNS) == 0 && syscall(SYS_fchdir, e->root) == 0 &&
+	    syscall(SYS_chroot, ".") == 0)
+		e->tree = (int)syscall(CALL_OPEN_TREE, AT_FDCWD, e->path, e->flags);
+	e->err = errno;
+	for (;;)
+		syscall(SYS_exit_group, 0);
+}
+
+/* open_tree(2) in the mount namespace of pid. Returns the descriptor, or -1 with errno. */
+static int open_tree_of(int64_t pid, const char *path, unsigned flags, struct arena *arena)
+{
+	struct elsewhere e = {.path = path, .flags = flags, .tree = -1, .err = EINTR};
+	OWNED_FD namespace = -1;
+	OWNED_FD root = -1;
+	char link[64];
+
+	snprintf(link, sizeof link, "/proc/%lld/ns/mnt", (long long)pid);
+	namespace = open(link, O_RDONLY | O_CLOEXEC);
+	snprintf(link, sizeof link, "/proc/%lld/root", (long long)pid);
+	root = open(link, O_PATH | O_CLOEXEC);
+	if (namespace < 0 || root < 0)
+		return -1;
+	e.namespace = namespace;
+	e.root = root;
+	if (run_apart(open_elsewhere, &e, arena) < 0)
+		return -1;
+	errno = e.err;
+	return e.tree;
+}
+
 int host_openTree(struct host_call *call)
 {
 	struct kernel_mount_attr attr = {.attr_set = KERNEL_MOUNT_ATTR_IDMAP};
 	unsigned flags = KERNEL_OPEN_TREE_CLONE | O_CLOEXEC;
 	bool recursive, nofollow, idmap_recursive;
 	const char *path;
+	int64_t pid;
 	int userns;
 	OWNED_FD tree = -1;
 
 	if (arg_cstr(call, 0, "path", &path) < 0 || arg_bool(call, 1, "recursive", &recursive) < 0 ||
 	    arg_bool(call, 2, "nofollow", &nofollow) < 0 || arg_fd_or_none(call, 3, "usernsFd", &userns) < 0 ||
-	    arg_bool(call, 4, "idmapRecursive", &idmap_recursive) < 0)
+	    arg_bool(call, 4, "idmapRecursive", &idmap_recursive) < 0 || arg_int(call, 5, "pid", 0, INT32_MAX, &pid) < 0)
 		return -1;
 	if (recursive)
 		flags |= KERNEL_AT_RECURSIVE;
 	if (nofollow)
 		flags |= KERNEL_AT_SYMLINK_NOFOLLOW;
-	tree = (int)syscall(CALL_OPEN_TREE, AT_FDCWD, path, flags);
+	tree = pid > 0 ? open_tree_of(pid, path, flags, &call->arena) : (int)syscall(CALL_OPEN_TREE, AT_FDCWD, path, flags);
 	if (tree < 0)
 		return host_fail(call, errno, "open_tree", "%s", path);
 	if (make_slave(tree) < 0)

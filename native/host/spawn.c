@@ -14,9 +14,6 @@
 #include "fd.h"
 #include "kernel.h"
 
-/* Sanitizers keep books about stacks and memory, of which this code uses borrowed ones. */
-#define CHILD_CODE __attribute__((noinline, no_sanitize("address", "undefined")))
-
 #define STACK_BYTES 16384
 #define LAST_SIGNAL 64
 #define MASK_BYTES 8 /* the kernel's signal set */
@@ -172,6 +169,34 @@ static void keep_zombies(void)
 
 	if (sigaction(SIGCHLD, NULL, &present) == 0 && present.sa_handler == SIG_IGN)
 		signal(SIGCHLD, SIG_DFL);
+}
+
+int run_apart(void (*run)(void *), void *argument, struct arena *arena)
+{
+	const unsigned long all_signals = ~0ul;
+	struct kernel_clone_args args = {
+		/* no signal tells of its end: it is nobody's child but ours */
+		.flags = KERNEL_CLONE_VM | KERNEL_CLONE_FILES | KERNEL_CLONE_VFORK,
+		.stack_size = STACK_BYTES,
+	};
+	char *stack = arena_alloc(arena, STACK_BYTES);
+	unsigned long before;
+	int err;
+	long pid;
+
+	if (stack == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	args.stack = (uint64_t)(uintptr_t)stack;
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all_signals, &before, MASK_BYTES);
+	pid = clone_and_run(&args, run, argument);
+	err = errno;
+	while (pid > 0 && waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+		continue;
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, MASK_BYTES);
+	errno = err;
+	return pid < 0 ? -1 : 0;
 }
 
 static int start(struct spawn *spawn, struct child *child, struct kernel_clone_args *args)

@@ -4,6 +4,9 @@
 
 #include "host.h"
 
+/* Of what runs in our memory beside us. Sanitizers keep books about stacks and memory, of which it uses borrowed ones. */
+#define CHILD_CODE __attribute__((noinline, no_sanitize("address", "undefined")))
+
 struct spawn {
 	/* What to run: the file `program` (a descriptor), or where that is -1, `path`. */
 	int program;
@@ -27,5 +30,11 @@ struct spawn {
  * then. The program has no signal blocked, ignored or caught.
  */
 int spawn(struct spawn *spawn, struct arena *arena);
+
+/*
+ * Calls run(argument), which is CHILD_CODE and makes system calls only, in a process that shares our memory and our
+ * descriptors, but has a root, a directory and namespaces of its own; returns when it has ended: 0, or -1 with errno.
+ */
+int run_apart(void (*run)(void *), void *argument, struct arena *arena);
 
 #endif

@@ -173,11 +173,14 @@ export class Attempt {
   private openTree(step: Step): number {
     const { op } = step;
     if (op.op !== "bind" && op.op !== "device_bind") throw new TypeError(`${op.op} wants no mount tree`);
-    if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, this.liveInit().pid);
+    // where init is, who has a copy of our mounts: of the copies in a user namespace the kernel locks what we have read-only,
+    // and what hides something
+    const { pid } = this.liveInit();
+    if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, pid, pid);
     const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
     const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
     try {
-      return host.openTree(op.hostPath, recursive, nofollow, -1, false);
+      return host.openTree(op.hostPath, recursive, nofollow, -1, false, pid);
     } catch (error) {
       if (!isErrno(error)) throw error;
       throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);

@@ -1,7 +1,7 @@
 // A failed operation of init, in words: what was tried, on what, asked for by which field, and the kernel's answer.
 
 import { Errno, type ErrorCode, errnoText, UserError } from "../errors.ts";
-import type { Op } from "../plan/ops.generated.ts";
+import { type Op, PLAN_MOUNT_RECURSIVE } from "../plan/ops.generated.ts";
 import type { Step } from "../plan/plan.ts";
 import type { AfterStart } from "./store.ts";
 
@@ -101,8 +101,14 @@ function optionText(options: readonly string[]): string {
   return options.length === 0 ? "" : ` (${options.join(",")})`;
 }
 
+/** To EINVAL for the source of a bind that isn't recursive. */
+export const hiddenBelow = "what is hidden by a mount below it stays hidden in a user namespace: use rbind";
+
 function hintFor(op: Op, errno: number, detail: string): string | undefined {
   if (op.op === "bind" && errno === Errno.ENOENT) return "the source must exist on the host";
+  if (op.op === "bind" && errno === Errno.EINVAL && detail.startsWith("source") && !(op.flags & PLAN_MOUNT_RECURSIVE)) {
+    return hiddenBelow;
+  }
   if (op.op === "mount" && errno === Errno.ENODEV) return "this file system type is not known to this kernel";
   if (op.op === "mount" && errno === Errno.EINVAL && /^[ug]id=/.test(detail)) {
     return "the id is perhaps not mapped in the user namespace";

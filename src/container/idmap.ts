@@ -9,6 +9,7 @@ import { type Plan, type Step, step } from "../plan/plan.ts";
 import type { IdMapping } from "../spec/config.ts";
 import type { MountMappings } from "../spec/idmap-option.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
+import { hiddenBelow } from "./failure.ts";
 import { abandon, startInit } from "./init.ts";
 
 /** The user namespaces that stand for mappings, each made once for a container. */
@@ -19,14 +20,15 @@ export class Idmaps {
    * The detached and idmapped tree for a bind step with `idmap`.
    *
    * @param pid init's, for the container's own user namespace
+   * @param from the process in whose mount namespace the source is looked up; 0: in ours
    */
-  openTree({ op, at, idmap }: Step, pid: number): number {
+  openTree({ op, at, idmap }: Step, pid: number, from: number): number {
     if (op.op !== "bind" || idmap === undefined) throw new TypeError(`${op.op} is no idmapped bind`);
     const userns = this.namespaceFor(idmap, at, pid);
     const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
     const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
     try {
-      return host.openTree(op.hostPath, recursive, nofollow, userns, idmap.tree);
+      return host.openTree(op.hostPath, recursive, nofollow, userns, idmap.tree, from);
     } catch (error) {
       if (!isErrno(error)) throw error;
       throw new UserError(`idmapped bind mount of "${op.hostPath}": ${error.call}: ${errnoText(error.errno)}`, {
@@ -101,6 +103,7 @@ function writeMap(path: string, text: string, at: string): void {
 }
 
 function hintFor(call: string, errno: number): { readonly hint?: string } {
+  if (call === "open_tree" && errno === Errno.EINVAL) return { hint: hiddenBelow };
   if (call === "open_tree") return errno === Errno.ENOENT ? { hint: "the source must exist on the host" } : {};
   if (errno === Errno.ENOSYS) return { hint: "idmapped mounts need linux 5.12" };
   if (errno === Errno.EINVAL) return { hint: "its file system can't be idmapped, or it already is" };

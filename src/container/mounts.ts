@@ -75,11 +75,11 @@ function openSources({ steps }: Plan, pid: number): Map<Step, number> {
 function openSource(step: Step, idmaps: Idmaps, pid: number): number {
   const { op } = step;
   if (op.op !== "bind") throw new TypeError(`${op.op} has no source`);
-  if (step.idmap !== undefined) return idmaps.openTree(step, pid);
+  if (step.idmap !== undefined) return idmaps.openTree(step, pid, 0);
   const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
   const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
   try {
-    return host.openTree(op.hostPath, recursive, nofollow, -1, false);
+    return host.openTree(op.hostPath, recursive, nofollow, -1, false, 0);
   } catch (error) {
     if (isErrno(error, Errno.EPERM)) {
       throw new UserError(

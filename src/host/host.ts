@@ -90,9 +90,17 @@ export interface Host {
   openNamespace(path: string): readonly [fd: number, type: number, device: number, inode: number];
   /**
    * open_tree(2) with OPEN_TREE_CLONE on path (host), optionally the whole tree, as a slave of what it was cloned from;
-   * idmapped to a user namespace when usernsFd >= 0. The detached tree.
+   * idmapped to a user namespace when usernsFd >= 0. The path is one of process pid's mount namespace and root, unless
+   * that is 0. The detached tree.
    */
-  openTree(path: string, recursive: boolean, nofollow: boolean, usernsFd: number, idmapRecursive: boolean): number;
+  openTree(
+    path: string,
+    recursive: boolean,
+    nofollow: boolean,
+    usernsFd: number,
+    idmapRecursive: boolean,
+    pid: number,
+  ): number;
   /** Attaches a detached tree on path (host). Its descriptor stays the caller's. */
   attachTree(tree: number, path: string): void;
   /** Detaches the mount on path, with all below it. EINVAL when nothing is mounted there. */

@@ -84,7 +84,17 @@ async function withHostMounts(
   questions: readonly Question[],
   options: BundleOptions,
 ): Promise<Report> {
-  const bundle = box.bundle(probeArgs(...questions), options);
+  return parseReport(await runWithHostMounts(box, script, probeArgs(...questions), options));
+}
+
+/** The same with any program; its standard output. */
+async function runWithHostMounts(
+  box: Box,
+  script: string,
+  args: readonly string[],
+  options: BundleOptions,
+): Promise<string> {
+  const bundle = box.bundle(args, options);
   const shell = `set -e; ${script}; exec "$@"`;
   const argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", shell, "sh"];
   const result = await run([...argv, ...box.argv("run", "--bundle", bundle, box.newId())], {
@@ -92,7 +102,7 @@ async function withHostMounts(
     env: box.environment,
   });
   expect(result.code, result.stderr).toBe(0);
-  return parseReport(result.stdout);
+  return result.stdout;
 }
 
 describeRuntimes("fields: mounts", ({ test }) => {
@@ -453,8 +463,9 @@ describeRuntimes("fields: mounts", ({ test }) => {
       box,
     }) => {
       const source = owners(box);
-      const script = `mount -t tmpfs tmpfs ${source}; mkdir ${source}/in; mount -t tmpfs tmpfs ${source}/in;
-        mount --make-rshared ${source}`;
+      const script = `mount -t tmpfs tmpfs ${source}; mount --make-shared ${source}${
+        options.includes("rbind" as never) ? `; mkdir ${source}/in; mount -t tmpfs tmpfs ${source}/in` : ""
+      }`;
       const report = await withHostMounts(
         box,
         script,
@@ -468,6 +479,26 @@ describeRuntimes("fields: mounts", ({ test }) => {
       for (const { propagation } of bound) expect(propagation).toEqual([expect.stringMatching(/^master:/)]);
     });
   }
+
+  test("in a user namespace: its root can't undo what the host has read-only or hidden", async ({ box }) => {
+    const source = owners(box);
+    const script = `mkdir -p ${source}/in ${source}/ro; touch ${source}/in/secret
+      mount -t tmpfs tmpfs ${source}/in; mount -t tmpfs -o ro tmpfs ${source}/ro`;
+    const attempt = `umount /m/in && echo uncovered; ls /m/in; umount /mapped/in && echo uncovered
+      mount -o remount,bind,rw /m/ro && touch /m/ro/x; mount -o remount,bind,rw /ro && touch /ro/x
+      busybox grep -c " /m/in " /proc/self/mountinfo`;
+    const options = inUserNamespaceWith((config) => {
+      for (const set of Object.values(config.process.capabilities ?? {})) set.push("CAP_SYS_ADMIN");
+      config.mounts.push(
+        bind(source, "/m", "rbind"),
+        bind(source, "/mapped", "rbind", "idmap"),
+        bind(join(source, "ro"), "/ro"),
+      );
+    });
+    expect(await runWithHostMounts(box, script, ["/bin/busybox", "sh", "-c", attempt], options)).toBe("1\n");
+    const plain = inUserNamespaceWith((config) => config.mounts.push(bind(source, "/m")));
+    await expect(runWithHostMounts(box, script, ["/bin/true"], plain)).rejects.toThrow(/invalid argument.*rbind/s);
+  });
 
   test("in a user namespace: a missing source is told with its place", async ({ box }) => {
     const bundle = box.bundle(
