@@ -58,8 +58,14 @@ static int open_tree_of(int64_t pid, const char *path, unsigned flags, struct ar
 	namespace = open(link, O_RDONLY | O_CLOEXEC);
 	snprintf(link, sizeof link, "/proc/%lld/root", (long long)pid);
 	root = open(link, O_PATH | O_CLOEXEC);
-	if (namespace < 0 || root < 0)
+	if (namespace < 0 || root < 0) {
+		/* said of the process, where a caller would take them for the path's */
+		if (errno == EACCES)
+			errno = EPERM;
+		else if (errno == ENOENT)
+			errno = ESRCH;
 		return -1;
+	}
 	e.namespace = namespace;
 	e.root = root;
 	if (run_apart(open_elsewhere, &e, arena) < 0)

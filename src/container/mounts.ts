@@ -3,10 +3,12 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
-import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW } from "../plan/ops.generated.ts";
-import type { Plan, Step } from "../plan/plan.ts";
+import { hasNamespace } from "../plan/namespaces.ts";
+import { MessageKind, PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
+import { type Plan, type Step, step } from "../plan/plan.ts";
 import { compileAddMounts, compileRemoveMounts } from "../plan/running-mounts.ts";
 import type { Config, Mount } from "../spec/config.ts";
+import { namespaces } from "../spec/tables/namespaces.ts";
 import { endsSoon, unlessInitDied } from "./exec-end.ts";
 import { operationFailure } from "./failure.ts";
 import { Idmaps } from "./idmap.ts";
@@ -23,7 +25,7 @@ import { load, lock, type Store, type StoredContainer } from "./store.ts";
 export function addMounts(store: Store, id: string, mounts: readonly Mount[], config: Config): void {
   whileLocked(store, id, (container, init) => {
     const plan = compileAddMounts(mounts, config, container.bundle);
-    const sources = openSources(plan, container.pid);
+    const sources = openSources(plan, config, container.pid, init);
     try {
       runInside(plan, init, sources);
     } finally {
@@ -58,28 +60,60 @@ function whileLocked(store: Store, id: string, act: (container: StoredContainer,
 }
 
 /** What the bind mounts bind, as detached trees: opened before anybody joins, so that a missing one changes nothing. */
-function openSources({ steps }: Plan, pid: number): Map<Step, number> {
-  const idmaps = new Idmaps();
+function openSources({ steps }: Plan, config: Config, pid: number, init: number): Map<Step, number> {
+  const binds = steps.filter(({ op }) => op.op === "bind");
   const trees = new Map<Step, number>();
+  if (binds.length === 0) return trees;
+  const idmaps = new Idmaps();
+  const holder = hasNamespace(config, "user") ? copyOurMounts(init) : undefined;
   try {
-    for (const step of steps) if (step.op.op === "bind") trees.set(step, openSource(step, idmaps, pid));
+    for (const step of binds) trees.set(step, openSource(step, idmaps, pid, holder?.pid ?? 0));
     return trees;
   } catch (error) {
     for (const tree of trees.values()) host.close(tree);
     throw error;
   } finally {
     idmaps.close();
+    if (holder !== undefined) abandon(holder);
   }
 }
 
-function openSource(step: Step, idmaps: Idmaps, pid: number): number {
+/**
+ * A process with a copy of our mounts that belongs to the container's user namespace: there the kernel has locked what is
+ * read-only or hides something, as it is for the mounts that the container is created with.
+ */
+function copyOurMounts(init: number): Init {
+  const { user, mount } = namespaces;
+  const plan: Plan = {
+    cloneFlags: 0,
+    slots: [{ kind: "pidfd" }],
+    steps: [
+      step("", { op: "join", slot: 0, flags: user.flag }),
+      step("", { op: "unshare", flags: mount.flag }),
+      step("", { op: "sync", point: SyncPoint.namespaces }),
+    ],
+  };
+  const holder = startInit(plan, [init], [-1, -1, -1], { driver: "none" });
+  try {
+    const [kind, index = 0, errno = 0, call = "", detail = ""] = host.receive(holder.socket, -1) ?? [];
+    if (kind === MessageKind.reached) return holder;
+    const failed = plan.steps[index];
+    if (kind !== MessageKind.failed || failed === undefined) throw new UserError("init has died", { code: "init" });
+    throw operationFailure(failed, call, errno, detail);
+  } catch (error) {
+    abandon(holder);
+    throw error;
+  }
+}
+
+function openSource(step: Step, idmaps: Idmaps, pid: number, from: number): number {
   const { op } = step;
   if (op.op !== "bind") throw new TypeError(`${op.op} has no source`);
-  if (step.idmap !== undefined) return idmaps.openTree(step, pid, 0);
+  if (step.idmap !== undefined) return idmaps.openTree(step, pid, from);
   const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
   const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
   try {
-    return host.openTree(op.hostPath, recursive, nofollow, -1, false, 0);
+    return host.openTree(op.hostPath, recursive, nofollow, -1, false, from);
   } catch (error) {
     if (isErrno(error, Errno.EPERM)) {
       throw new UserError(

@@ -214,6 +214,30 @@ describeRuntimes("mounts of a running container", ({ differs, runtime }) => {
     for (const { propagation } of added) expect(propagation).toEqual([expect.stringMatching(/^master:/)]);
   });
 
+  test("in a user namespace: its root can't undo what the host has read-only or hidden", async ({ box }) => {
+    const from = source(box);
+    const container = await box.start(SLEEP, {
+      ...inUserNamespace,
+      config: (config: Config) => {
+        inUserNamespace.config?.(config);
+        for (const set of Object.values(config.process.capabilities ?? {})) set.push("CAP_SYS_ADMIN");
+      },
+    });
+    const argv = command(box, "add", container.id, [
+      { ...bind(from, "/m"), options: ["rbind"] },
+      { ...bind(from, "/mapped"), options: ["rbind", "idmap"] },
+    ]);
+    const script = 'set -e; mount -t tmpfs tmpfs $0/sub; mount -o remount,bind,ro $0/sub; exec "$@"';
+    const shell = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, from];
+    const result = await run([...shell, ...box.argv(...argv)], { env: box.environment });
+    expect(result.code, result.stderr).toBe(0);
+    const attempt =
+      "for m in /m/sub /mapped/sub; do umount $m && echo uncovered; mount -o remount,bind,rw $m && touch $m/x; done; true";
+    const { stderr } = await box.ok(["exec", container.id, "/bin/sh", "-c", attempt]);
+    expect(stderr.match(/Invalid argument/g)).toHaveLength(2);
+    expect(stderr.match(/permission denied/g)).toHaveLength(2);
+  });
+
   // ---- all or nothing ----
 
   test("when the second fails the first is taken back", async ({ box }) => {
