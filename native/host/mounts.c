@@ -78,7 +78,7 @@ int host_openTree(struct host_call *call)
 {
 	struct kernel_mount_attr attr = {.attr_set = KERNEL_MOUNT_ATTR_IDMAP};
 	unsigned flags = KERNEL_OPEN_TREE_CLONE | O_CLOEXEC;
-	bool recursive, nofollow, idmap_recursive;
+	bool recursive, nofollow, idmap_recursive, peer;
 	const char *path;
 	int64_t pid;
 	int userns;
@@ -86,7 +86,8 @@ int host_openTree(struct host_call *call)
 
 	if (arg_cstr(call, 0, "path", &path) < 0 || arg_bool(call, 1, "recursive", &recursive) < 0 ||
 	    arg_bool(call, 2, "nofollow", &nofollow) < 0 || arg_fd_or_none(call, 3, "usernsFd", &userns) < 0 ||
-	    arg_bool(call, 4, "idmapRecursive", &idmap_recursive) < 0 || arg_int(call, 5, "pid", 0, INT32_MAX, &pid) < 0)
+	    arg_bool(call, 4, "idmapRecursive", &idmap_recursive) < 0 || arg_int(call, 5, "pid", 0, INT32_MAX, &pid) < 0 ||
+	    arg_bool(call, 6, "peer", &peer) < 0)
 		return -1;
 	if (recursive)
 		flags |= KERNEL_AT_RECURSIVE;
@@ -95,7 +96,7 @@ int host_openTree(struct host_call *call)
 	tree = pid > 0 ? open_tree_of(pid, path, flags, &call->arena) : (int)syscall(CALL_OPEN_TREE, AT_FDCWD, path, flags);
 	if (tree < 0)
 		return host_fail(call, errno, "open_tree", "%s", path);
-	if (make_slave(tree) < 0)
+	if (!peer && make_slave(tree) < 0)
 		return host_fail(call, errno, "mount_setattr", "%s: slave", path);
 	if (userns >= 0) {
 		unsigned which = KERNEL_AT_EMPTY_PATH | (idmap_recursive ? KERNEL_AT_RECURSIVE : 0);

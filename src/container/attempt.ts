@@ -10,6 +10,7 @@ import type { CgroupRecord } from "../cgroup/record.ts";
 import { isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { CreateRequest, HostFacts } from "../plan/facts.ts";
+import { staysPeer } from "../plan/mounts.ts";
 import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import { measure } from "../trace.ts";
@@ -176,11 +177,13 @@ export class Attempt {
     // where init is, who has a copy of our mounts: of the copies in a user namespace the kernel locks what we have read-only,
     // and what hides something
     const { pid } = this.liveInit();
-    if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, pid, pid);
+    const peer = op.op === "bind" && staysPeer(op, this.parts.bundle.config);
+    const from = peer ? 0 : pid;
+    if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, pid, from, peer);
     const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
     const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
     try {
-      return host.openTree(op.hostPath, recursive, nofollow, -1, false, pid);
+      return host.openTree(op.hostPath, recursive, nofollow, -1, false, from, peer);
     } catch (error) {
       if (!isErrno(error)) throw error;
       throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);

@@ -69,7 +69,7 @@ function idmappedMounts(): Check {
     return { area, name, status: "limited", detail: why, fix: "they need user namespaces: see there" };
   }
   try {
-    host.close(host.openTree("/", false, false, userns, false, 0));
+    host.close(host.openTree("/", false, false, userns, false, 0, false));
     return { area, name, status: "ok", detail: "the root file system can be idmapped" };
   } catch (error) {
     return {

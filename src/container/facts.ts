@@ -22,7 +22,7 @@ const CAP_SYS_ADMIN = 1n << 21n;
 function mayCloneMounts({ capabilities }: ProcessFacts): boolean {
   if ((capabilities & CAP_SYS_ADMIN) === 0n) return false;
   try {
-    host.close(host.openTree("/", false, false, -1, false, 0));
+    host.close(host.openTree("/", false, false, -1, false, 0, false));
     return true;
   } catch (error) {
     if (!isErrno(error)) throw error;

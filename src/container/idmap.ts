@@ -21,14 +21,15 @@ export class Idmaps {
    *
    * @param pid init's, for the container's own user namespace
    * @param from the process in whose mount namespace the source is looked up; 0: in ours
+   * @param peer whether it stays a peer of the host's mount
    */
-  openTree({ op, at, idmap }: Step, pid: number, from: number): number {
+  openTree({ op, at, idmap }: Step, pid: number, from: number, peer: boolean): number {
     if (op.op !== "bind" || idmap === undefined) throw new TypeError(`${op.op} is no idmapped bind`);
     const userns = this.namespaceFor(idmap, at, pid);
     const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
     const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
     try {
-      return host.openTree(op.hostPath, recursive, nofollow, userns, idmap.tree, from);
+      return host.openTree(op.hostPath, recursive, nofollow, userns, idmap.tree, from, peer);
     } catch (error) {
       if (!isErrno(error)) throw error;
       throw new UserError(`idmapped bind mount of "${op.hostPath}": ${error.call}: ${errnoText(error.errno)}`, {

@@ -107,7 +107,7 @@ function needsAttributes({ options = [], uidMappings = [] }: Mount): boolean {
 function hasMountSetattr(): boolean {
   const [userns] = host.openNamespace("/proc/self/ns/user");
   try {
-    host.close(host.openTree("/", false, false, userns, false, 0));
+    host.close(host.openTree("/", false, false, userns, false, 0, false));
     return true;
   } catch (error) {
     if (!isErrno(error)) throw error;

@@ -3,6 +3,7 @@
 
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
+import { staysPeer } from "../plan/mounts.ts";
 import { hasNamespace } from "../plan/namespaces.ts";
 import { MessageKind, PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
 import { type Plan, type Step, step } from "../plan/plan.ts";
@@ -67,7 +68,7 @@ function openSources({ steps }: Plan, config: Config, pid: number, init: number)
   const idmaps = new Idmaps();
   const holder = hasNamespace(config, "user") ? copyOurMounts(init) : undefined;
   try {
-    for (const step of binds) trees.set(step, openSource(step, idmaps, pid, holder?.pid ?? 0));
+    for (const step of binds) trees.set(step, openSource(step, idmaps, config, pid, holder?.pid ?? 0));
     return trees;
   } catch (error) {
     for (const tree of trees.values()) host.close(tree);
@@ -106,14 +107,15 @@ function copyOurMounts(init: number): Init {
   }
 }
 
-function openSource(step: Step, idmaps: Idmaps, pid: number, from: number): number {
+function openSource(step: Step, idmaps: Idmaps, config: Config, pid: number, from: number): number {
   const { op } = step;
   if (op.op !== "bind") throw new TypeError(`${op.op} has no source`);
-  if (step.idmap !== undefined) return idmaps.openTree(step, pid, from);
+  const peer = staysPeer(op, config);
+  if (step.idmap !== undefined) return idmaps.openTree(step, pid, from, peer);
   const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
   const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
   try {
-    return host.openTree(op.hostPath, recursive, nofollow, -1, false, from);
+    return host.openTree(op.hostPath, recursive, nofollow, -1, false, from, peer);
   } catch (error) {
     if (isErrno(error, Errno.EPERM)) {
       throw new UserError(

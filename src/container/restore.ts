@@ -228,7 +228,7 @@ class Restoring {
 
   private attachRoot(): void {
     host.makeDir(this.rootPath, 0o700);
-    const tree = host.openTree(this.bundle.rootfs, true, false, -1, false, 0);
+    const tree = host.openTree(this.bundle.rootfs, true, false, -1, false, 0, false);
     try {
       host.attachTree(tree, this.rootPath);
       this.rootAttached = true;

@@ -89,8 +89,8 @@ export interface Host {
    */
   openNamespace(path: string): readonly [fd: number, type: number, device: number, inode: number];
   /**
-   * open_tree(2) with OPEN_TREE_CLONE on path (host), optionally the whole tree, as a slave of what it was cloned from;
-   * idmapped to a user namespace when usernsFd >= 0. The path is one of process pid's mount namespace and root, unless
+   * open_tree(2) with OPEN_TREE_CLONE on path (host), optionally the whole tree, as a slave of what it was cloned from
+   * or, where it was shared, as its peer; idmapped to a user namespace when usernsFd >= 0. The path is one of process pid's mount namespace and root, unless
    * that is 0. The detached tree.
    */
   openTree(
@@ -100,6 +100,7 @@ export interface Host {
     usernsFd: number,
     idmapRecursive: boolean,
     pid: number,
+    peer: boolean,
   ): number;
   /** Attaches a detached tree on path (host). Its descriptor stays the caller's. */
   attachTree(tree: number, path: string): void;

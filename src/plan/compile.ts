@@ -131,7 +131,7 @@ function planChroot(config: Config, request: CreateRequest): readonly Step[] {
 
 /**
  * Mounts of the container must not reach the host: the whole tree becomes a slave first, whatever rootfsPropagation
- * says; "private" even receives nothing from it.
+ * says; "private" even receives nothing from it. Binds that are to be shared with the host come from the runtime (staysPeer).
  */
 function planPropagation(config: Config, request: CreateRequest): readonly Step[] {
   const at = "/linux/rootfsPropagation";

@@ -5,7 +5,7 @@ import { UserError } from "../errors.ts";
 import type { Config, Mount } from "../spec/config.ts";
 import { type MountMappings, readIdmapOption } from "../spec/idmap-option.ts";
 import { honoured } from "../spec/tables/annotations.ts";
-import { MOUNT_ATTR_RDONLY } from "../spec/tables/mount-flags.ts";
+import { MOUNT_ATTR_RDONLY, MS_SHARED } from "../spec/tables/mount-flags.ts";
 import { planCgroupMount } from "./cgroup-mount.ts";
 import type { CreateRequest, HostFacts } from "./facts.ts";
 import { type ParsedOptions, parseMountOptions } from "./mount-options.ts";
@@ -33,9 +33,7 @@ interface MountSteps {
 export function planMounts(config: Config, facts: HostFacts, request: CreateRequest): MountSteps {
   const now: Step[] = [];
   const later: Step[] = [];
-  // Root of a user namespace may not reach what only the root outside of it can, who makes it. As an ordinary user we could
-  // make no mounts for it, and would reach no more.
-  const byRuntime = facts.clonesMounts && hasNamespace(config, "user");
+  const inUserNamespace = hasNamespace(config, "user");
   config.mounts?.forEach((mount, index) => {
     const at = `/mounts/${index}`;
     const path = cleanPath(mount.destination);
@@ -44,6 +42,9 @@ export function planMounts(config: Config, facts: HostFacts, request: CreateRequ
     if (options.remount && options.bind === undefined) {
       later.push(step(at, { op: "remount", path, attrSet: options.attributes.set }));
     } else if (options.bind !== undefined) {
+      // Root of a user namespace may not reach what only the root outside of it can, who makes it. As an ordinary user we
+      // could make no mounts for it, and would reach no more.
+      const byRuntime = facts.clonesMounts && (inUserNamespace || staysPeer(options, config));
       planBind({ config, request, mount, options, at, path, now, later, readonly: "later" }, byRuntime);
     } else if (mount.type === "cgroup" || mount.type === "cgroup2") {
       const steps = planCgroupMount(config, facts, request, { at, path, attributes: options.attributes });
@@ -132,6 +133,16 @@ function planBind(context: Context, byRuntime: boolean): void {
     mapped ? { ...bind, idmap: { ...mappingsOf(mount, options, config, at), tree: options.idmap === "tree" } } : bind,
   );
   if (readonlyLater) later.push(step(at, { op: "remount", path, attrSet: MOUNT_ATTR_RDONLY }));
+}
+
+/**
+ * Whether a bind stays a peer of the host's mount, so that what is mounted below it on one side appears on the other:
+ * Kubernetes' Bidirectional, Docker's rshared. All other mounts are at most slaves; so are all in a user namespace.
+ */
+export function staysPeer({ propagation }: { readonly propagation: readonly number[] }, config: Config): boolean {
+  const wanted = config.linux?.rootfsPropagation;
+  const shared = wanted === "shared" || wanted === "rshared";
+  return shared && !hasNamespace(config, "user") && propagation.some((type) => (type & MS_SHARED) !== 0);
 }
 
 /** The mappings of an idmapped mount itself; none where it has the container's. */

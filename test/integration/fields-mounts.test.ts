@@ -437,6 +437,36 @@ describeRuntimes("fields: mounts", ({ test }) => {
     });
   }
 
+  // ---- propagation ----
+
+  for (const options of [
+    ["rbind", "rshared"],
+    ["bind", "shared"],
+    ["bind", "rshared", "idmap=uids=0-0-9;gids=0-0-9"],
+  ]) {
+    test(`${options.join(",")} in a shared root: what is mounted inside is there on the host`, async ({ box }) => {
+      const source = owners(box);
+      const inside = "mkdir /m/in; mount -t tmpfs inner /m/in; mkdir /plain/other; mount -t tmpfs other /plain/other";
+      const script = `mount -t tmpfs tmpfs ${source}; mount --make-shared ${source}`;
+      const bundle = box.bundle(["/bin/sh", "-c", inside], {
+        config: (config) => {
+          config.linux.rootfsPropagation = "rshared";
+          for (const set of Object.values(config.process.capabilities ?? {})) set.push("CAP_SYS_ADMIN");
+          config.mounts.push({ ...bind(source, "/m"), options }, { ...bind(source, "/plain"), options: ["bind"] });
+        },
+      });
+      const shell = `set -e; ${script}; "$@"; cat /proc/self/mountinfo`;
+      const argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", shell, "sh"];
+      const { code, stdout, stderr } = await run([...argv, ...box.argv("run", "--bundle", bundle, box.newId())], {
+        cwd: box.directory,
+        env: box.environment,
+      });
+      expect(code, stderr).toBe(0);
+      expect(stdout).toContain(" - tmpfs inner ");
+      expect(stdout).not.toContain(" - tmpfs other ");
+    });
+  }
+
   // ---- user namespaces ----
 
   test("in a user namespace: a source that only root can reach", async ({ box }) => {

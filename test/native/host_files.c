@@ -337,7 +337,7 @@ static uid_t owner_in_tree(int userns)
 	struct stat stat_of = {.st_uid = (uid_t)-1};
 	struct host_call call;
 
-	CHECK(CALL(&call, openTree, hv_str(folder), hv_bool(true), hv_bool(false), hv_int(userns), hv_bool(true), hv_int(0)) == 0,
+	CHECK(CALL(&call, openTree, hv_str(folder), hv_bool(true), hv_bool(false), hv_int(userns), hv_bool(true), hv_int(0), hv_bool(false)) == 0,
 	      "%s", why(&call));
 	if (call.result.kind == HV_INT) {
 		int tree = (int)call.result.integer;
@@ -365,7 +365,7 @@ static void opens_trees(void)
 	close(release);
 	wait(NULL);
 	FAILS(ENOENT, openTree, hv_str(in_folder("missing")), hv_bool(false), hv_bool(false), hv_int(-1), hv_bool(false),
-	      hv_int(0));
+	      hv_int(0), hv_bool(false));
 }
 
 static void tells_what_files_are(void)
