@@ -127,6 +127,7 @@ build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/ob
 # what is executed while it compiles plans (tools/train.sh), then with these counts, by which the compiler lays out the
 # interpreter: a tenth less time in JavaScript.
 build/obj/engine/%.o: build/obj/train/profile
+	@mkdir -p $(@D)
 	$(MUSL_CC) $(engine_flags) -fprofile-use=build/obj/train/$*.gcda -c build/quickjs/src/$*.c -o $@
 
 build/obj/train/profile: $(objects_train) | build/obj/train/tsrunc
