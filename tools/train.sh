@@ -10,7 +10,7 @@ mkdir "$bundle/rootfs"
 
 rm -f "$folder"/*.gcda
 for config in test/fixtures/configs/*.json; do
-	cp "$config" "$bundle/config.json"
+	cp -f "$config" "$bundle/config.json" # which may be read-only
 	# a config of another engine's may ask for what this machine doesn't have
 	"$folder/tsrunc" plan --bundle "$bundle" >/dev/null 2>&1 || true
 	"$folder/tsrunc" --root "$bundle/root" state missing 2>/dev/null || true
