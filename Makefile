@@ -130,12 +130,15 @@ build/obj/engine/%.o: build/obj/train/profile
 	@mkdir -p $(@D)
 	$(MUSL_CC) $(engine_flags) -fprofile-use=build/obj/train/$*.gcda -c build/quickjs/src/$*.c -o $@
 
+# The place for the counts is compiled in: in a copy of this folder it is one of the original's. So libgcov is told another.
+uncounted = GCOV_PREFIX=build/obj/train/uncounted
+
 build/obj/train/profile: $(objects_train) | build/obj/train/tsrunc
 	tools/train.sh build/obj/train
 	@touch $@
 
 build/obj/train/tsrunc: build/obj/train/tsrunc-cold
-	$< --write-heap-image build/obj/train/heap.image
+	$(uncounted) $< --write-heap-image build/obj/train/heap.image
 	$(OBJCOPY) --update-section .heap=build/obj/train/heap.image $< $@
 
 build/obj/train/tsrunc-cold: $(objects_train) $(objects_host) $(objects_quickjs) build/obj/train/dump.o build/obj/embed-init.o \
@@ -172,7 +175,7 @@ build/compile-bytecode: native/quickjs/compile.c $(objects_train)
 
 build/obj/bytecode.o: build/js/main.js build/compile-bytecode
 	@mkdir -p build/bytecode && rm -f build/bytecode/*
-	build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
+	$(uncounted) build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
 	$(CC) -c build/bytecode/table.S -o $@
 
 -include $(objects_host:.o=.d) $(objects_quickjs:.o=.d)
