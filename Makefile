@@ -108,7 +108,6 @@ host_flags = -O2 $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -isystem build/kernel
 	-MMD -MP
 
 objects_engine := $(engine:%=build/obj/engine/%.o)
-objects_train := $(engine:%=build/obj/train/%.o)
 objects_host := $(sources_host:native/%.c=build/obj/%.o)
 objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
 
@@ -123,35 +122,11 @@ dist/tsrunc: build/tsrunc-cold
 build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
 	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -s -lm
 
-# The engine is compiled twice, a minute in all, and only when its sources or these flags have changed: once so that it counts
-# what is executed while it compiles plans (tools/train.sh), then with these counts, by which the compiler lays out the
-# interpreter: a tenth less time in JavaScript.
-build/obj/engine/%.o: build/obj/train/profile
-	@mkdir -p $(@D)
-	$(MUSL_CC) $(engine_flags) -fprofile-use=build/obj/train/$*.gcda -c build/quickjs/src/$*.c -o $@
+# Half a minute of compiling: done again only when the sources or these flags have changed.
+build/obj/engine/%.o: build/quickjs/src/quickjs.h build/obj/engine/flags
+	$(MUSL_CC) $(engine_flags) -c build/quickjs/src/$*.c -o $@
 
-# The place for the counts is compiled in: in a copy of this folder it is one of the original's. So libgcov is told another.
-uncounted = GCOV_PREFIX=build/obj/train/uncounted
-
-build/obj/train/profile: $(objects_train) | build/obj/train/tsrunc
-	tools/train.sh build/obj/train
-	@touch $@
-
-build/obj/train/tsrunc: build/obj/train/tsrunc-cold
-	$(uncounted) $< --write-heap-image build/obj/train/heap.image
-	$(OBJCOPY) --update-section .heap=build/obj/train/heap.image $< $@
-
-build/obj/train/tsrunc-cold: $(objects_train) $(objects_host) $(objects_quickjs) build/obj/train/dump.o build/obj/embed-init.o \
-		build/obj/bytecode.o
-	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -Wl,--wrap=_exit -lgcov -lm
-
-build/obj/train/dump.o: native/quickjs/train/dump.c build/obj/train/flags
-	$(MUSL_CC) $(host_flags) -c $< -o $@
-
-build/obj/train/%.o: build/quickjs/src/quickjs.h build/obj/train/flags
-	$(MUSL_CC) $(engine_flags) -fprofile-generate -c build/quickjs/src/$*.c -o $@
-
-build/obj/train/flags: always
+build/obj/engine/flags: always
 	@mkdir -p $(@D)
 	@echo '$(MUSL_CC) $(engine_flags)' | cmp --quiet - $@ || echo '$(MUSL_CC) $(engine_flags)' >$@
 
@@ -169,13 +144,12 @@ build/quickjs/src/quickjs.h: tools/quickjs.lock
 build/js/main.js: $(bundle_inputs)
 	node tools/bundle.js quickjs
 
-# Linked with the engine that counts, for this program comes before the other one.
-build/compile-bytecode: native/quickjs/compile.c $(objects_train)
-	$(MUSL_CC) $(host_flags) -MF build/obj/compile.d $^ -static -lgcov -lm -o $@
+build/compile-bytecode: native/quickjs/compile.c $(objects_engine)
+	$(MUSL_CC) $(host_flags) -MF build/obj/compile.d $< $(objects_engine) -static -lm -o $@
 
 build/obj/bytecode.o: build/js/main.js build/compile-bytecode
 	@mkdir -p build/bytecode && rm -f build/bytecode/*
-	$(uncounted) build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
+	build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
 	$(CC) -c build/bytecode/table.S -o $@
 
 -include $(objects_host:.o=.d) $(objects_quickjs:.o=.d)
