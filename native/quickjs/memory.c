@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* The engine cuts all its small blocks from arenas; most of these have this size here. */
+#define ARENA 4096u
+
 /* What is asked of the kernel at a time. Pages that are never touched cost nothing. */
 #define PIECE (1u << 20)
 
@@ -94,7 +97,7 @@ static bool next_piece(void)
 	if (!piece)
 		return false;
 	heap.piece_next = (char *)first_block(piece);
-	heap.piece_end = piece + (first ? sizeof(heap.blocks) : PIECE);
+	heap.piece_end = piece + (first ? sizeof(heap.blocks) : PIECE) - HEADER;
 	return true;
 }
 
@@ -117,13 +120,23 @@ static bool in_image(const void *memory)
 	return (const char *)memory >= heap.blocks && (const char *)memory < heap.blocks + sizeof(heap.blocks);
 }
 
+/*
+ * Arenas from the front, the rest from the back. So each arena lies in a page of its own: the first write to one, often to
+ * nothing but a reference count, makes the kernel copy one page of the image and not two.
+ */
 static void *cut(size_t size)
 {
 	if ((!heap.piece_next || (size_t)(heap.piece_end - heap.piece_next) < size) && !next_piece())
 		return NULL;
-	struct block *block = (struct block *)heap.piece_next;
+	struct block *block;
+	if (size == ARENA) {
+		block = (struct block *)heap.piece_next;
+		heap.piece_next += size;
+	} else {
+		heap.piece_end -= size;
+		block = (struct block *)heap.piece_end;
+	}
 	block->size = size;
-	heap.piece_next += size;
 	return memory_of(block);
 }
 
@@ -199,7 +212,7 @@ static void *reallocate(void *opaque, void *memory, size_t wanted)
 
 int heap_write(const char *path)
 {
-	if (heap.piece_end != heap.blocks + sizeof(heap.blocks)) {
+	if (!in_image(heap.piece_next)) {
 		errno = ENOSPC;
 		return -1;
 	}
