@@ -110,7 +110,7 @@ function isNewer(rules: RuleSet, { table, base }: Architecture, number: number):
   const { byPlace } = mergeRules(rules);
   let newest = -1;
   for (const { base: offset, places } of callTables(table))
-    for (let at = 0; at < places.length; at++) if (byPlace[places.charCodeAt(at)] !== 0) newest = base + offset + at;
+    for (let at = 0; at < places.length; at++) if (byPlace[places[at] as number] !== 0) newest = base + offset + at;
   return newest > base && number > newest;
 }
 

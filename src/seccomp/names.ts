@@ -12,7 +12,7 @@ export function syscallName(audit: number, number: number): string | undefined {
   for (const arch of Object.values<Architecture>(architectures)) {
     if (arch.audit !== audit) continue;
     for (const { base, places } of callTables(arch.table)) {
-      const place = places.charCodeAt(number - arch.base - base);
+      const place = places[number - arch.base - base] ?? 0;
       if (place > 0) for (const [name, at] of Object.entries(namePlaces())) if (at === place) return name;
     }
   }
@@ -24,7 +24,7 @@ export function syscallNumber({ table, base }: Architecture, name: string): numb
   const place = namePlaces()[name];
   if (place === undefined) return undefined;
   for (const { base: offset, places } of callTables(table)) {
-    const at = places.indexOf(String.fromCharCode(place));
+    const at = places.indexOf(place);
     if (at >= 0) return base + offset + at;
   }
   return undefined;

@@ -60,7 +60,7 @@ function addCalls(ranges: Ranges, arch: Architecture, policy: Policy): Leaf | un
     let last = unnamed;
     ranges.add(first, 0);
     for (let at = 0; at < end; at++) {
-      const outcome = outcomes[places.charCodeAt(at)] as number;
+      const outcome = outcomes[places[at] as number] as number;
       if (outcome === last) continue;
       if (last !== unnamed) newest = first + at - 1;
       last = outcome;

@@ -43,7 +43,7 @@ export function numbersOf(arch: string): ReadonlyMap<string, number> {
   const numbers = new Map<string, number>();
   for (const { base: offset, places } of callTables(table))
     for (let at = 0; at < places.length; at++) {
-      const name = placeNames.get(places.charCodeAt(at));
+      const name = placeNames.get(places[at] as number);
       if (name !== undefined) numbers.set(name, base + offset + at);
     }
   tables.set(arch, numbers);
