@@ -135,7 +135,7 @@ function writeProgram(arches: readonly Architecture[], policy: Policy): Program 
 function writePart(
   program: Program,
   ranges: Ranges,
-  weights: readonly number[],
+  weights: readonly number[] | undefined,
   { outcomes: { leaves } }: Policy,
   blocks: (number | undefined)[],
 ): number {

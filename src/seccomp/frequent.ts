@@ -22,16 +22,22 @@ export const frequent: Readonly<Record<string, readonly number[]>> = {
 
 const weight = 64;
 
-/** How often each range is asked for: once, and more for each frequent call in it. */
-export function weightsOf({ starts }: Ranges, table: string): readonly number[] {
-  const weights: number[] = [];
-  const calls = frequent[table] ?? [];
+/**
+ * How often each range is asked for, once and more for each frequent call in it, as sums: the weight of all ranges in
+ * front of each, and at last of all. Undefined when no call is frequent.
+ */
+export function weightsOf({ starts }: Ranges, table: string): readonly number[] | undefined {
+  const calls = frequent[table];
+  if (calls === undefined) return undefined;
+  const sums = [0];
+  const count = starts.length;
   let next = 0;
-  for (let range = 0; range < starts.length; range++) {
-    const end = starts[range + 1] ?? Number.POSITIVE_INFINITY;
-    let sum = 1;
-    for (; next < calls.length && (calls[next] as number) < end; next++) sum += weight;
-    weights[range] = sum;
+  let sum = 0;
+  for (let range = 1; range <= count; range++) {
+    const end = range < count ? (starts[range] as number) : Number.POSITIVE_INFINITY;
+    sum++;
+    for (; (calls[next] as number) < end; next++) sum += weight;
+    sums[range] = sum;
   }
-  return weights;
+  return sums;
 }

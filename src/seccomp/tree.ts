@@ -5,19 +5,16 @@ import type { Ranges } from "./ranges.ts";
 
 /**
  * Writes a tree that finds the range of the loaded number.
- * @param weights how often each range is asked for, at least 1
+ * @param sums of how often ranges are asked for (weightsOf); undefined: all alike
  * @param target the position that carries out a leaf
  * @returns the position of the first comparison, or of the only leaf
  */
 export function writeTree(
   { branch }: Program,
   { starts, leaves }: Ranges,
-  weights: readonly number[],
+  sums: readonly number[] | undefined,
   target: (leaf: Leaf) => number,
 ): number {
-  // The weight of all ranges in front of each.
-  const sums = [0];
-  for (let i = 0; i < weights.length; i++) sums[i + 1] = (sums[i] as number) + (weights[i] as number);
   return write(0, leaves.length - 1);
 
   /** The ranges first..last. */
@@ -35,6 +32,7 @@ export function writeTree(
 
   /** The first range of the upper half, where the halves weigh most alike. */
   function middle(first: number, last: number): number {
+    if (sums === undefined) return (first + last + 1) >> 1;
     const low = sums[first] as number;
     const high = sums[last + 1] as number;
     // Nothing frequent among them.
