@@ -49,10 +49,9 @@ export function writeIdMap(
     byProgram(pid, file, mappings);
     return;
   }
-  const text = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
   try {
     if (file === "gid_map" && writer === "own") host.writeText(`/proc/${pid}/setgroups`, "deny");
-    host.writeText(`/proc/${pid}/${file}`, text);
+    host.writeText(`/proc/${pid}/${file}`, mapText(mappings));
   } catch (error) {
     if (!isErrno(error)) throw error;
     throw new UserError(`can't write the ${file} of the user namespace: ${errnoText(error.errno)}`, {
@@ -62,6 +61,11 @@ export function writeIdMap(
       ...(error.errno === Errno.EPERM ? { hint: "these host ids are not ours to hand on" } : {}),
     });
   }
+}
+
+/** Mappings as uid_map and gid_map take them. */
+export function mapText(mappings: readonly IdMapping[]): string {
+  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
 }
 
 /** Where in config.json they are. */

@@ -6,10 +6,10 @@ import { host } from "#host";
 import { Errno, errnoText, isErrno, UserError } from "../errors.ts";
 import { MessageKind, PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
 import { type Plan, type Step, step } from "../plan/plan.ts";
-import type { IdMapping } from "../spec/config.ts";
 import type { MountMappings } from "../spec/idmap-option.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
 import { hiddenBelow } from "./failure.ts";
+import { mapText } from "./id-maps.ts";
 import { abandon, startInit } from "./init.ts";
 
 /** The user namespaces that stand for mappings, each made once for a container. */
@@ -57,10 +57,6 @@ export class Idmaps {
     }
     return fd;
   }
-}
-
-function mapText(mappings: readonly IdMapping[]): string {
-  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
 }
 
 function userNamespaceOf(pid: number): number {
