@@ -7,16 +7,16 @@ import { loadedSystemd } from "../cgroup/driver.ts";
 import { killAll } from "../cgroup/kill.ts";
 import { applyResources, completeCgroup, createCgroup, refuseForeign, removeCgroup } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
-import { isErrno, UserError } from "../errors.ts";
+import { UserError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { CreateRequest, HostFacts } from "../plan/facts.ts";
 import { staysPeer } from "../plan/mounts.ts";
-import { PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
+import { SyncPoint } from "../plan/ops.generated.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import { measure } from "../trace.ts";
+import { openBindSource } from "./bind-source.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Created, CreateOptions, CreateTools } from "./create.ts";
-import { operationFailure } from "./failure.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { writeIdMap } from "./id-maps.ts";
 import type { Idmaps } from "./idmap.ts";
@@ -180,14 +180,7 @@ export class Attempt {
     const peer = op.op === "bind" && staysPeer(op, this.parts.bundle.config);
     const from = peer ? 0 : pid;
     if (step.idmap !== undefined && this.idmaps !== undefined) return this.idmaps.openTree(step, pid, from, peer);
-    const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
-    const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
-    try {
-      return host.openTree(op.hostPath, recursive, nofollow, -1, false, from, peer);
-    } catch (error) {
-      if (!isErrno(error)) throw error;
-      throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
-    }
+    return openBindSource(step, op, from, peer);
   }
 
   private atListener(number: number): void {

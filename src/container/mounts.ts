@@ -2,14 +2,15 @@
 // the host is opened by a process that has joined it, and destinations are resolved by init below the container's root.
 
 import { host } from "#host";
-import { Errno, isErrno, UserError } from "../errors.ts";
+import { Errno, UserError } from "../errors.ts";
 import { staysPeer } from "../plan/mounts.ts";
 import { hasNamespace } from "../plan/namespaces.ts";
-import { MessageKind, PLAN_MOUNT_RECURSIVE, PLAN_MOUNT_SOURCE_NOFOLLOW, SyncPoint } from "../plan/ops.generated.ts";
+import { MessageKind, SyncPoint } from "../plan/ops.generated.ts";
 import { type Plan, type Step, step } from "../plan/plan.ts";
 import { compileAddMounts, compileRemoveMounts } from "../plan/running-mounts.ts";
 import type { Config, Mount } from "../spec/config.ts";
 import { namespaces } from "../spec/tables/namespaces.ts";
+import { openBindSource } from "./bind-source.ts";
 import { endsSoon, unlessInitDied } from "./exec-end.ts";
 import { operationFailure } from "./failure.ts";
 import { Idmaps } from "./idmap.ts";
@@ -112,24 +113,19 @@ function openSource(step: Step, idmaps: Idmaps, config: Config, pid: number, fro
   if (op.op !== "bind") throw new TypeError(`${op.op} has no source`);
   const peer = staysPeer(op, config);
   if (step.idmap !== undefined) return idmaps.openTree(step, pid, from, peer);
-  const recursive = (op.flags & PLAN_MOUNT_RECURSIVE) !== 0;
-  const nofollow = (op.flags & PLAN_MOUNT_SOURCE_NOFOLLOW) !== 0;
   try {
-    return host.openTree(op.hostPath, recursive, nofollow, -1, false, from, peer);
+    return openBindSource(step, op, from, peer);
   } catch (error) {
-    if (isErrno(error, Errno.EPERM)) {
-      throw new UserError(
-        `only root can bind a directory or file of the host ("${op.hostPath}") into a running container`,
-        {
-          at: step.at,
-          code: "unsupported",
-          errno: Errno.EPERM,
-          hint: "let the container have it from the beginning, or add a tmpfs",
-        },
-      );
-    }
-    if (!isErrno(error)) throw error;
-    throw operationFailure(step, error.call, error.errno, `source "${op.hostPath}"`);
+    if (!(error instanceof UserError) || error.errno !== Errno.EPERM) throw error;
+    throw new UserError(
+      `only root can bind a directory or file of the host ("${op.hostPath}") into a running container`,
+      {
+        at: step.at,
+        code: "unsupported",
+        errno: Errno.EPERM,
+        hint: "let the container have it from the beginning, or add a tmpfs",
+      },
+    );
   }
 }
 
