@@ -2,6 +2,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Box } from "./box.ts";
 import type { Config } from "./config.ts";
 
 export interface Trial {
@@ -32,6 +33,16 @@ export function smallestLimit(trial: Trial): number {
     else fails = limit;
   }
   return works;
+}
+
+/** The same for a runtime by its command line, in a box of the tests. */
+export function smallestLimitIn(
+  box: Box,
+  argv: readonly string[],
+  trial: Omit<Trial, "command" | "bundle" | "id">,
+): number {
+  const command = (...args: string[]): string[] => [...argv, "--root", box.root, ...args];
+  return smallestLimit({ ...trial, command, bundle: box.bundle([]), id: box.newId() });
 }
 
 function startsWithin(trial: Trial, limit: number): boolean {

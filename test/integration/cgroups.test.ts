@@ -5,7 +5,7 @@ import type { Container } from "../harness/box.ts";
 import { describeRuntimes } from "../harness/describe.ts";
 import { probeArgs } from "../harness/probe.ts";
 import { hybridCgroups, peer } from "../harness/runtimes.ts";
-import { smallestLimit } from "../harness/smallest-limit.ts";
+import { smallestLimitIn } from "../harness/smallest-limit.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
 const v2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
@@ -118,15 +118,7 @@ describeRuntimes("cgroups", ({ test, differs, runtime }) => {
       if (runtime.name !== "tsrunc") skip("about init, which is the same in all of ours");
       if (crun === undefined) skip("crun isn't there to compare with");
       const smallest = (argv: readonly string[]): number =>
-        smallestLimit({
-          command: (...args) => [...argv, "--root", box.root, ...args],
-          bundle: box.bundle([]),
-          id: box.newId(),
-          way,
-          highest: 1024,
-          step: 8,
-          tries: 7,
-        });
+        smallestLimitIn(box, argv, { way, highest: 1024, step: 8, tries: 7 });
       // two steps may be luck: what a start before has left for the kernel to free
       expect(smallest(runtime.argv)).toBeLessThanOrEqual(smallest(crun?.argv ?? []) + 16);
     });

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync
 import type { Box, Container } from "../harness/box.ts";
 import { eventually, killGroup, start } from "../harness/command.ts";
 import { peer } from "../harness/runtimes.ts";
-import { smallestLimit } from "../harness/smallest-limit.ts";
+import { smallestLimitIn } from "../harness/smallest-limit.ts";
 import { cgroupFile, cgroupOf, type LabCase, SLEEP } from "./cases.ts";
 
 const MiB = 1 << 20;
@@ -40,15 +40,7 @@ export const limitCases: readonly LabCase[] = [
       if (crun === undefined) return "crun isn't there to compare with";
       for (const way of ["run", "create"] as const) {
         const [ours = 0, theirs = 0] = [box.runtime, crun].map(({ argv }) =>
-          smallestLimit({
-            command: (...args) => [...argv, "--root", box.root, ...args],
-            bundle: box.bundle([]),
-            id: box.newId(),
-            way,
-            highest: 256,
-            step: 16,
-            tries: 3,
-          }),
+          smallestLimitIn(box, argv, { way, highest: 256, step: 16, tries: 3 }),
         );
         assert.ok(ours <= theirs + 16, `${way}: ${ours} KiB, crun ${theirs} KiB`);
       }
