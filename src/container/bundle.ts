@@ -29,8 +29,7 @@ export function loadBundle(path: string, facts: Facts): Bundle {
     throw new UserError(`bundle directory "${path}" ${why}`, { at: "--bundle", code: "bundle" });
   }
   const text = readConfigText(`${path}/config.json`);
-  const reader = { check: host.checkJson, explain: explainLater, facts };
-  const { config, warnings } = measure("read config.json", () => parseConfig(text, reader));
+  const { config, warnings } = parseConfig(text, { check: host.checkJson, explain: explainLater, facts, measure });
   for (const warning of warnings) log.warn(`${warning.at}: ${warning.message}`);
   return { path, config, text, rootfs: rootfsPath(path, config) };
 }

@@ -18,6 +18,8 @@ export interface Reader {
   /** Loads explain.ts; called only for a document that breaks the schema, as its code is ten times the rest's. */
   readonly explain: () => Explain;
   readonly facts: Facts;
+  /** Notes how long a step takes; `measure` of trace.ts. */
+  readonly measure?: <T>(step: string, work: () => T) => T;
 }
 
 /**
@@ -27,9 +29,12 @@ export interface Reader {
  * @throws UserError (code "config"; `at` is the first problem's JSON pointer) that names every problem
  */
 export function parseConfig(text: string, reader: Reader): { config: Config; warnings: readonly Problem[] } {
-  const config = read<Config>("Config", text, reader, fitsConfig);
-  return { config, warnings: accept("Config", checkConfig(config, reader.facts)) };
+  const { facts, measure = unmeasured } = reader;
+  const config = measure("read config.json", () => read<Config>("Config", text, reader, fitsConfig));
+  return { config, warnings: measure("check config.json", () => accept("Config", checkConfig(config, facts))) };
 }
+
+const unmeasured = <T>(_step: string, work: () => T): T => work();
 
 /** Reads the document of `exec --process`: a process object that stands for itself. Throws as parseConfig does. */
 export function parseProcess(text: string, reader: Reader): { process: Process; warnings: readonly Problem[] } {

@@ -289,7 +289,8 @@ export const rows: readonly Row[] = [
     },
     lines: run((lab) => join(lab.directory, "seccomp"), "seccomp"),
   },
-  inside("podman's config.json read and checked, inside the process", "read config.json"),
+  inside("podman's config.json parsed and held against the schema, inside the process", "read config.json"),
+  inside("podman's config.json checked by the rules, inside the process", "check config.json"),
   inside("podman's seccomp profile compiled, inside the process", "compile the seccomp profile"),
   {
     name: "200 containers, 8 at a time (per container)",
