@@ -34,7 +34,7 @@ LINK = -static -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,
 headers := $(wildcard native/include/* native/host/*.h native/host/*.def native/init/*.h native/quickjs/*.h)
 sources_init := $(wildcard native/init/*.c native/plan/*.c)
 sources_host := $(wildcard native/host/*.c native/plan/*.c)
-sources_quickjs := $(filter-out native/quickjs/compile.c, $(wildcard native/quickjs/*.c))
+sources_quickjs := $(filter-out $(addprefix native/quickjs/,compile.c training.c), $(wildcard native/quickjs/*.c))
 sources_node := $(wildcard native/node/*.c)
 sources_native_tests := $(wildcard test/native/*.c)
 sources_fuzz := $(wildcard test/fuzz/*.c)
@@ -103,7 +103,9 @@ dist/cli.js: $(bundle_inputs)
 
 # musl here, too: the same program linked with glibc starts 0.2 ms later (it asks the processor for its features, which
 # is slow in a virtual machine). The engine is not ours: its warnings are its authors' business.
-engine_flags = -O2 -D_GNU_SOURCE -w $(SECTIONS) -fvisibility=hidden
+# The macro that compilers set for AddressSanitizer means for this engine that every block is asked for by itself, which is
+# what native/quickjs/memory.c wants; it means nothing else.
+engine_flags = -O2 -D__SANITIZE_ADDRESS__ -D_GNU_SOURCE -w $(SECTIONS) -fvisibility=hidden
 host_flags = -O2 $(C) $(WARNINGS) $(HARDENING) $(SECTIONS) -isystem build/kernel-headers -isystem build/quickjs/src \
 	-MMD -MP
 
@@ -113,13 +115,27 @@ objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
 
 # Linked with an empty heap, which this very program then fills: see native/quickjs/memory.h. Fixed addresses, or the
 # pointers in it would lead nowhere.
-dist/tsrunc: build/tsrunc-cold
+dist/tsrunc: build/tsrunc-cold build/heap.uses
 	@mkdir -p $(@D)
-	build/tsrunc-cold --write-heap-image build/heap.image
+	build/tsrunc-cold --write-heap-image build/heap.image build/heap.uses
 	$(OBJCOPY) --update-section .heap=build/heap.image $< $@.new
 	@mv $@.new $@
 
-build/tsrunc-cold: $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
+# Commands are run, with the same program, to find out how to lay the heap out: see native/quickjs/training.c.
+build/heap.uses: build/tsrunc-training tools/train-heap.mjs
+	node tools/train-heap.mjs $< $@
+
+build/tsrunc-training: build/tsrunc-training-cold
+	build/tsrunc-training-cold --write-heap-image build/training.image
+	$(OBJCOPY) --update-section .heap=build/training.image $< $@.new
+	@mv $@.new $@
+
+objects_tsrunc = $(objects_engine) $(objects_host) $(objects_quickjs) build/obj/embed-init.o build/obj/bytecode.o
+
+build/tsrunc-cold: $(objects_tsrunc)
+	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -s -lm
+
+build/tsrunc-training-cold: $(objects_tsrunc) build/obj/quickjs/training.o
 	$(MUSL_CC) -no-pie -o $@ $^ $(LINK) -s -lm
 
 # Half a minute of compiling: done again only when the sources or these flags have changed.

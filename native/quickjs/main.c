@@ -5,7 +5,9 @@
  * is not even set up: it is found in the heap image (memory.h), with all modules loaded that a usual command needs. The
  * build makes the image by running this program without one:
  *
- *   tsrunc --write-heap-image FILE
+ *   tsrunc --write-heap-image FILE [USES]
+ *
+ * where USES is what training.c found out.
  *
  * JavaScript leaves through the host function `exit`; coming back here is either the end of a program that said nothing
  * (status 0) or an error that nobody caught (one line, status 1).
@@ -17,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "binding.h"
@@ -157,6 +161,53 @@ static _Noreturn void fail(const char *what)
 	_exit(written < 0 ? 2 : 1);
 }
 
+/*
+ * The engine's tables of names and of shapes (which properties an object has) double when they are full, and then all that
+ * is in them is touched: for the command that crosses the border, a page of the image to copy for each few of them. So the
+ * borders are moved out of reach while the tables are empty.
+ */
+static void make_room(JSContext *ctx)
+{
+	enum { NAMES = 4096, SHAPES = 400 };
+	static JSAtom names[NAMES];
+	static JSValue objects[SHAPES];
+	for (int i = 0; i < NAMES; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "name %d", i);
+		names[i] = JS_NewAtom(ctx, name);
+	}
+	for (int i = 0; i < SHAPES; i++) {
+		objects[i] = JS_NewObject(ctx);
+		JS_DefinePropertyValue(ctx, objects[i], names[i], JS_UNDEFINED, JS_PROP_C_W_E);
+	}
+	for (int i = 0; i < SHAPES; i++)
+		JS_FreeValue(ctx, objects[i]);
+	for (int i = 0; i < NAMES; i++)
+		JS_FreeAtom(ctx, names[i]);
+}
+
+/*
+ * The engine makes its built-in functions, and ours of the host, when they are first looked at. That is now, down to the
+ * methods of prototypes.
+ */
+static void make_functions(JSContext *ctx, JSValueConst object, int depth)
+{
+	JSPropertyEnum *names;
+	uint32_t count;
+	const int all = JS_GPN_STRING_MASK | JS_GPN_SYMBOL_MASK;
+	if (!JS_IsObject(object) || JS_GetOwnPropertyNames(ctx, &names, &count, object, all) < 0)
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		JSValue value = JS_GetProperty(ctx, object, names[i].atom);
+		if (JS_IsException(value)) /* an accessor that wants another object */
+			JS_FreeValue(ctx, JS_GetException(ctx));
+		else if (depth > 1)
+			make_functions(ctx, value, depth - 1);
+		JS_FreeValue(ctx, value);
+	}
+	JS_FreePropertyEnum(ctx, names, count);
+}
+
 /* Sets the engine up and loads the main module, whose function `start` is what main() calls. */
 static void prepare(void)
 {
@@ -166,6 +217,7 @@ static void prepare(void)
 		errno = ENOMEM;
 		fail("the JavaScript engine cannot start");
 	}
+	make_room(ctx);
 	JS_SetGCThreshold(runtime, (size_t)-1);
 	JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
 	modules_install(runtime);
@@ -208,10 +260,28 @@ static _Noreturn void write_heap_image(JSContext *ctx, const char *path)
 		if (!is_seldom_needed(bytecode_modules[i].name))
 			settle(ctx, JS_LoadModule(ctx, MAIN_MODULE, bytecode_modules[i].name));
 	}
+	JSValue global = JS_GetGlobalObject(ctx);
+	make_functions(ctx, global, 3);
+	JS_FreeValue(ctx, global);
 	heap_roots->runtime = JS_GetRuntime(ctx);
 	if (heap_write(path) < 0)
 		fail("the heap image can't be written");
 	_exit(0);
+}
+
+/* The file that training.c has written, to stay until the program's end. */
+static void read_uses(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	if (fd < 0 || fstat(fd, &status) < 0)
+		fail(path);
+	if (status.st_size == 0)
+		return;
+	const void *uses = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (uses == MAP_FAILED)
+		fail(path);
+	heap_expect(uses, (size_t)status.st_size / sizeof(struct heap_use));
 }
 
 int main(int argc, char **argv)
@@ -223,8 +293,11 @@ int main(int argc, char **argv)
 		host_set_arguments(argc - 1, argv + 1);
 
 	if (!heap_roots->runtime) {
+		bool writing = argc > 2 && strcmp(argv[1], "--write-heap-image") == 0;
+		if (writing && argc > 3)
+			read_uses(argv[3]);
 		prepare();
-		if (argc == 3 && strcmp(argv[1], "--write-heap-image") == 0)
+		if (writing)
 			write_heap_image(heap_roots->context, argv[2]);
 		heap_roots->runtime = JS_GetRuntime(heap_roots->context);
 	}
