@@ -4,8 +4,9 @@ import { host } from "#host";
 import { DriverNeeded, systemdDriver } from "../cgroup/driver.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { Errno, isErrno } from "../errors.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, Slot } from "../plan/plan.ts";
 import { type Init, startInit } from "./init.ts";
+import { closeSlots, openEach } from "./slots.ts";
 import type { StoredContainer } from "./store.ts";
 
 /** What is needed to start it. */
@@ -33,7 +34,7 @@ export function startJoined({
   movable,
   cgroup,
 }: Joiner): readonly [Init, "inside" | "outside"] {
-  const slots = openSlots(plan, init);
+  const slots = openEach(plan, (slot) => openSlot(slot, init));
   try {
     return [startInit(plan, slots, stdio, cgroup), "inside"];
   } catch (error) {
@@ -44,9 +45,7 @@ export function startJoined({
     if (!movable || !isErrno(error, Errno.EBUSY, Errno.ENOENT, Errno.ENODEV, Errno.EOPNOTSUPP)) throw error;
     return [startInit(plan, slots, stdio, cgroupOfInit(container)), "inside"];
   } finally {
-    plan.slots.forEach(({ kind }, index) => {
-      if (kind === "cgroup") host.close(slots[index] ?? -1);
-    });
+    closeSlots(plan, slots);
   }
 }
 
@@ -55,11 +54,9 @@ export function enterByDriver({ cgroup }: StoredContainer, pid: number): void {
   if (cgroup.driver === "systemd") systemdDriver()?.attachToScope(cgroup, pid);
 }
 
-function openSlots(plan: Plan, init: number): readonly number[] {
-  return plan.slots.map((slot) => {
-    if (slot.kind === "preserved") return slot.fd;
-    return slot.kind === "cgroup" ? host.open(slot.path, O_WRONLY, 0) : init;
-  });
+function openSlot(slot: Slot, init: number): number {
+  if (slot.kind === "preserved") return slot.fd;
+  return slot.kind === "cgroup" ? host.open(slot.path, O_WRONLY, 0) : init;
 }
 
 const O_WRONLY = 1;

@@ -12,11 +12,16 @@ const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_NOFOLLOW = 0o400000;
 
-/** Opens every slot of the plan, in order. To be closed by closeSlots after the launch. On failure none is left open. */
+/** Opens every slot of a new container's plan. To be closed by closeSlots after the launch. */
 export function openSlots(plan: Plan, store: Store, id: string, config: Config): readonly number[] {
+  return openEach(plan, (slot) => openSlot(slot, store, id, config));
+}
+
+/** Opens every slot of the plan, in order; on failure none is left open. */
+export function openEach(plan: Plan, open: (slot: Slot) => number): readonly number[] {
   const opened: number[] = [];
   try {
-    for (const slot of plan.slots) opened.push(openSlot(slot, store, id, config));
+    for (const slot of plan.slots) opened.push(open(slot));
     return opened;
   } catch (error) {
     closeSlots(plan, opened);
@@ -46,11 +51,11 @@ function openSlot(slot: Slot, store: Store, id: string, config: Config): number 
   }
 }
 
-/** Closes what openSlots opened; the caller's own descriptors stay. */
+/** Closes what was opened for the slots; descriptors that were lent (the caller's, and init's pidfd) stay. */
 export function closeSlots(plan: Plan, slots: readonly number[]): void {
-  plan.slots.forEach((slot, index) => {
+  plan.slots.forEach(({ kind }, index) => {
     const fd = slots[index];
-    if (slot.kind !== "preserved" && fd !== undefined) host.close(fd);
+    if (kind !== "preserved" && kind !== "pidfd" && fd !== undefined) host.close(fd);
   });
 }
 
