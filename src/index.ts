@@ -5,29 +5,36 @@ import { host } from "#host";
 import type { Ended, ExecOptions, NewOptions, RuntimeOptions } from "../types/tsrunc.d.ts";
 import { provideSystemd } from "./cgroup/driver.ts";
 import { planCgroup } from "./cgroup/record.ts";
+import type { Stats } from "./cgroup/stats.ts";
 import * as systemd from "./cgroup/systemd.ts";
 import { type Bundle, loadBundle } from "./container/bundle.ts";
 import { type CreateOptions, type CreateTools, compilePlan, create } from "./container/create.ts";
 import { remove } from "./container/delete.ts";
+import { statsOf } from "./container/events.ts";
 import { exec } from "./container/exec.ts";
 import * as extras from "./container/extras.ts";
 import { readFacts } from "./container/facts.ts";
 import { checkId } from "./container/id.ts";
 import { type Finding, inspectBundle } from "./container/inspect.ts";
 import { kill } from "./container/kill.ts";
+import { addMounts, removeMounts } from "./container/mounts.ts";
+import { pause, resume } from "./container/pause.ts";
+import { containerPids } from "./container/ps.ts";
 import { savedConfig, savedConfigIfAny } from "./container/saved.ts";
 import { start } from "./container/start.ts";
 import { type ContainerState, listContainers, stateOf } from "./container/state.ts";
 import { defaultRoot, load, type Store, storeAt } from "./container/store.ts";
+import { update } from "./container/update.ts";
 import { Errno, isErrno, KernelError, UserError } from "./errors.ts";
 import { execProcess } from "./plan/exec-process.ts";
 import type { Plan } from "./plan/plan.ts";
 import { prepareSeccomp } from "./seccomp/compile.ts";
 import { explainLater, SchemaBreach } from "./spec/breach.ts";
-import type { Process } from "./spec/config.ts";
+import type { Mount, Process, Resources } from "./spec/config.ts";
 import { explain } from "./spec/explain.ts";
 import type { Facts } from "./spec/facts.ts";
-import { parseProcess } from "./spec/load.ts";
+import { jsonText } from "./spec/json-text.ts";
+import { parseMounts, parseProcess, parseResources, type Reader } from "./spec/load.ts";
 import { signalNumber } from "./spec/tables/signals.ts";
 
 // what users see is the one description of the options; test/unit/library.ts compares the rest
@@ -118,6 +125,43 @@ export class Runtime {
     });
   }
 
+  pause(id: string): void {
+    told(() => pause(this.store, id));
+  }
+
+  resume(id: string): void {
+    told(() => resume(this.store, id));
+  }
+
+  ps(id: string): readonly number[] {
+    return told(() => containerPids(this.store, id));
+  }
+
+  stats(id: string): Stats {
+    return told(() => statsOf(this.store, id));
+  }
+
+  update(id: string, resources: Resources): void {
+    told(() => {
+      const asked = parseResources(jsonText(resources), this.reader).resources;
+      update(this.store, id, asked, (name) => savedConfig(this.store, name));
+    });
+  }
+
+  addMounts(id: string, mounts: readonly Mount[]): void {
+    told(() => {
+      const config = savedConfig(this.store, checkId(id));
+      addMounts(this.store, id, parseMounts(jsonText(mounts), "add", config, this.reader).mounts, config);
+    });
+  }
+
+  removeMounts(id: string, mounts: readonly Mount[]): void {
+    told(() => {
+      const config = savedConfig(this.store, checkId(id));
+      removeMounts(this.store, id, parseMounts(jsonText(mounts), "remove", config, this.reader).mounts, config);
+    });
+  }
+
   state(id: string): ContainerState {
     return told(() => stateOf(this.store, id));
   }
@@ -156,6 +200,10 @@ export class Runtime {
     });
   }
 
+  private get reader(): Reader {
+    return { check: host.checkJson, explain: explainLater, facts: this.facts };
+  }
+
   private createOptions(options: Omit<NewOptions, "bundle">): CreateOptions {
     const { stdio } = options;
     return {
@@ -177,10 +225,7 @@ export class Runtime {
     config: Parameters<typeof execProcess>[0],
     options: ExecOptions,
   ): Process {
-    if (!isCommand(given)) {
-      const reader = { check: host.checkJson, explain: explainLater, facts: this.facts };
-      return parseProcess(JSON.stringify(given), reader).process;
-    }
+    if (!isCommand(given)) return parseProcess(JSON.stringify(given), this.reader).process;
     if (given.length === 0) throw new UserError("exec args cannot be empty", { code: "usage" });
     return execProcess(config, given, {
       cwd: options.cwd,

@@ -92,6 +92,66 @@ export interface Problem {
   readonly section: string;
 }
 
+/** linux.resources of config.json. 64-bit values may be bigints. */
+export interface Resources {
+  readonly memory?: {
+    readonly limit?: number | bigint;
+    readonly reservation?: number | bigint;
+    readonly swap?: number | bigint;
+    readonly [field: string]: unknown;
+  };
+  readonly cpu?: {
+    readonly shares?: number | bigint;
+    readonly quota?: number | bigint;
+    readonly period?: number | bigint;
+    readonly cpus?: string;
+    readonly mems?: string;
+    readonly [field: string]: unknown;
+  };
+  readonly pids?: { readonly limit: number | bigint };
+  readonly [field: string]: unknown;
+}
+
+/** One of `mounts` of config.json. */
+export interface Mount {
+  readonly destination: string;
+  readonly source?: string;
+  readonly type?: string;
+  readonly options?: readonly string[];
+}
+
+interface MemoryUse {
+  readonly limit: number | bigint;
+  readonly usage?: number | bigint | undefined;
+  readonly max?: number | bigint | undefined;
+  readonly failcnt: number | bigint;
+}
+
+/** `data` of a record of `tsrunc events --stats`, of which this is a part. What can't be told is undefined. */
+export interface Stats {
+  readonly cpu: {
+    /** Nanoseconds */
+    readonly usage: {
+      readonly total?: number | bigint | undefined;
+      readonly kernel: number | bigint;
+      readonly user: number | bigint;
+    };
+    readonly throttling: {
+      readonly periods?: number | bigint | undefined;
+      readonly throttledPeriods?: number | bigint | undefined;
+      readonly throttledTime?: number | bigint | undefined;
+    };
+  };
+  /** Bytes */
+  readonly memory: {
+    readonly cache?: number | bigint | undefined;
+    readonly usage: MemoryUse;
+    readonly swap: MemoryUse;
+    readonly raw?: Readonly<Record<string, number | bigint>> | undefined;
+  };
+  readonly pids: { readonly current?: number | bigint | undefined; readonly limit?: number | bigint | undefined };
+}
+
 export declare class Runtime {
   constructor(options?: RuntimeOptions);
   /** Sets a container up to the point where its program would be executed. After a failure nothing is left. */
@@ -115,6 +175,19 @@ export declare class Runtime {
   wait(id: string, options?: { readonly timeoutMs?: number }): Ended | undefined;
   /** Deletes a container that has stopped or was not started; with `force` any, and an unknown id is no error. */
   delete(id: string, options?: { readonly force?: boolean }): void;
+  /** Freezes its processes. */
+  pause(id: string): void;
+  resume(id: string): void;
+  /** The process ids of its cgroup, ascending. */
+  ps(id: string): readonly number[];
+  /** What its cgroup has used. */
+  stats(id: string): Stats;
+  /** Other limits, merged into those it has: all of them, or an error and none. */
+  update(id: string, resources: Resources): void;
+  /** Further mounts for a container that exists, in order: all of them, or an error and none. */
+  addMounts(id: string, mounts: readonly Mount[]): void;
+  /** Takes mounts away, told by their destinations: all of them, or an error and none. */
+  removeMounts(id: string, mounts: readonly Mount[]): void;
   state(id: string): ContainerState;
   list(): readonly ContainerState[];
   /** What create would do, step by step. Nothing is done. */

@@ -4,6 +4,7 @@
 import { host } from "#host";
 import { type Oom, watchOom } from "../cgroup/oom.ts";
 import { readStats } from "../cgroup/read-stats.ts";
+import type { Stats } from "../cgroup/stats.ts";
 import { UserError } from "../errors.ts";
 import { jsonText } from "../spec/json-text.ts";
 import { openInit } from "./status.ts";
@@ -14,9 +15,14 @@ export type WriteLine = (line: string) => void;
 
 /** events --stats: one record. */
 export function showStats(store: Store, id: string, write: WriteLine): void {
+  write(statsRecord(id, statsOf(store, id)));
+}
+
+/** What a container that runs has used. */
+export function statsOf(store: Store, id: string): Stats {
   const { container, pidfd } = liveContainer(store, id);
   try {
-    writeStats(container, write);
+    return statsNow(container);
   } finally {
     host.close(pidfd);
   }
@@ -43,7 +49,7 @@ export function showEvents(store: Store, id: string, intervalMs: number, write: 
         return;
       }
       if (host.monotonic() < next) continue;
-      writeStats(container, write);
+      write(statsRecord(id, statsNow(container)));
       next += intervalMs * 1e6;
     }
   } finally {
@@ -58,12 +64,14 @@ function liveContainer(store: Store, id: string): { readonly container: StoredCo
   return { container, pidfd };
 }
 
-function writeStats({ id, cgroup }: StoredContainer, write: WriteLine): void {
-  const data = readStats(cgroup);
-  if (data === undefined) {
-    throw new UserError("the container has no cgroup, so it has no statistics", { code: "cgroup" });
-  }
-  write(`${jsonText({ type: "stats", id, data })}\n`);
+function statsNow({ cgroup }: StoredContainer): Stats {
+  const stats = readStats(cgroup);
+  if (stats !== undefined) return stats;
+  throw new UserError("the container has no cgroup, so it has no statistics", { code: "cgroup" });
+}
+
+function statsRecord(id: string, data: Stats): string {
+  return `${jsonText({ type: "stats", id, data })}\n`;
 }
 
 /** A record for each kill, as runc has it; `oom` is ours. */

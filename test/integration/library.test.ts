@@ -88,6 +88,49 @@ describe("library", () => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  test("pause, resume, ps, stats, update", ({ box, runtime }) => {
+    const id = box.newId();
+    const { pid } = runtime.create(id, { bundle: box.bundle(SLEEP), stdio: [-1, -1, -1] });
+    runtime.start(id);
+    expect(runtime.ps(id)).toEqual([pid]);
+    runtime.pause(id);
+    expect(runtime.state(id).status).toBe("paused");
+    expect(failure(() => runtime.pause(id))).toMatchObject({ code: "state" });
+    runtime.resume(id);
+    expect(runtime.state(id).status).toBe("running");
+    expect(Number(runtime.stats(id).pids.current)).toBe(1);
+    runtime.update(id, { memory: { limit: 64 << 20 }, pids: { limit: 77n } });
+    const { memory, pids } = runtime.stats(id);
+    expect([Number(memory.usage.limit), Number(pids.limit)]).toEqual([64 << 20, 77]);
+    expect(failure(() => runtime.update(id, { memory: { limit: "much" as never } }))).toMatchObject({
+      code: "config",
+      at: "/memory/limit",
+    });
+    expect(Number(runtime.stats(id).memory.usage.limit)).toBe(64 << 20);
+    runtime.delete(id, { force: true });
+    expect(failure(() => runtime.stats(id))).toMatchObject({ code: "not-found" });
+    expect(box.leftovers()).toEqual([]);
+  });
+
+  test("mounts of a running container: added and removed, all or none", ({ box, runtime }) => {
+    const id = box.newId();
+    mkdirSync(box.path("more"));
+    writeFileSync(box.path("more/file"), "added");
+    runtime.create(id, { bundle: box.bundle(SLEEP), stdio: [-1, -1, -1] });
+    runtime.start(id);
+    const mount = { destination: "/tmp/more", type: "bind", source: box.path("more"), options: ["bind", "ro"] };
+    const read = () => runtime.output(id, ["cat", "/tmp/more/file"]).stdout;
+    runtime.addMounts(id, [mount]);
+    expect(read()).toBe("added");
+    const bad = { ...mount, destination: "/tmp/other", source: box.path("nosuch") };
+    expect(failure(() => runtime.addMounts(id, [{ ...mount, destination: "/tmp/third" }, bad])).at).toBe("/1");
+    expect(runtime.output(id, ["cat", "/tmp/third/file"]).status).toBe(1);
+    runtime.removeMounts(id, [{ destination: "/tmp/more" }]);
+    expect(read()).toBe("");
+    runtime.delete(id, { force: true });
+    expect(box.leftovers()).toEqual([]);
+  });
+
   test("errors have code, place and hint, and nothing is left", ({ box, runtime }) => {
     const wrong = box.bundle(SLEEP, {
       config: (config) => {
