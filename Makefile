@@ -117,12 +117,13 @@ objects_quickjs := $(sources_quickjs:native/%.c=build/obj/%.o)
 # pointers in it would lead nowhere.
 dist/tsrunc: build/tsrunc-cold build/heap.uses
 	@mkdir -p $(@D)
-	build/tsrunc-cold --write-heap-image build/heap.image build/heap.uses
+	build/tsrunc-cold --write-heap-image build/heap.image build/heap.uses || \
+		build/tsrunc-cold --write-heap-image build/heap.image
 	$(OBJCOPY) --update-section .heap=build/heap.image $< $@.new
 	@mv $@.new $@
 
 # Commands are run, with the same program, to find out how to lay the heap out: see native/quickjs/training.c.
-build/heap.uses: build/tsrunc-training tools/train-heap.mjs
+build/heap.uses: build/tsrunc-training tools/train-heap.mjs test/fixtures/configs/podman-default.json
 	node tools/train-heap.mjs $< $@
 
 build/tsrunc-training: build/tsrunc-training-cold
@@ -168,7 +169,7 @@ build/obj/bytecode.o: build/js/main.js build/compile-bytecode
 	build/compile-bytecode -g build/bytecode/table.S build/bytecode build/js/*.js
 	$(CC) -c build/bytecode/table.S -o $@
 
--include $(objects_host:.o=.d) $(objects_quickjs:.o=.d)
+-include $(objects_host:.o=.d) $(objects_quickjs:.o=.d) build/obj/quickjs/training.d build/obj/compile.d
 
 # ---- sanitizers: the library and init as two archives, each program of test/native and test/fuzz linked with both --------
 
@@ -212,5 +213,6 @@ build/asan/%.o: native/%.c Makefile
 
 -include $(wildcard build/asan/*/*.d build/asan/test/*/*.d)
 
-clean: ## removes everything made, except the engine's sources
-	rm -rf dist build/init build/generated build/obj build/js build/bytecode build/compile-bytecode build/Release build/asan
+clean: ## removes everything made, and keeps what was fetched
+	rm -rf dist
+	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name peers ! -name lock -exec rm -rf {} +

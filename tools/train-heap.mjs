@@ -6,7 +6,7 @@
 // a bind mount. As root it is an ordinary container, otherwise a rootless one without limits. Where neither can be had, as in
 // a sandbox, the commands get as far as they can: the program is then as right as ever, and a little slower.
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -26,32 +26,52 @@ const place = mkdtempSync(join(tmpdir(), "tsrunc-training-"));
 const root = getuid?.() === 0;
 const noted = join(place, "uses");
 const id = `tsrunc-training-${process.pid}`;
-/** A command takes a second or two. */
+
+// Of the environment only what a container's birth needs: what an engine or systemd says there is not meant for us.
+const { PATH, HOME, XDG_RUNTIME_DIR } = process.env;
+const env = { PATH, HOME, XDG_RUNTIME_DIR, HEAP_TRAINING: noted };
+
+/** A command takes a part of a second; on a slow machine seconds. */
 const timeout = 30_000;
 
-/** Runs a command of tsrunc and tells whether it succeeded. */
-function tsrunc(...args) {
-  const env = { ...process.env, HEAP_TRAINING: noted };
-  const words = ["--root", join(place, "root"), "--log", join(place, "log"), ...args];
-  return spawnSync(program, words, { env, cwd: place, stdio: "ignore", timeout }).status === 0;
+/** The signal that shall end us, once everything is tidy. */
+let interrupted = "";
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    interrupted = signal;
+  });
 }
 
-/** A bundle whose program is busybox. */
-function makeBundle() {
+/** Runs a command of tsrunc and tells whether it succeeded. In a session of its own, where no Ctrl-C reaches it. */
+function tsrunc(...args) {
+  const words = ["--root", join(place, "root"), "--log", join(place, "log"), ...args];
+  const options = { env, cwd: place, stdio: "ignore", timeout, killSignal: "SIGKILL", detached: true };
+  return new Promise((done) => {
+    const child = spawn(program, words, options);
+    child.on("error", () => done(false));
+    child.on("exit", (status) => done(status === 0));
+  });
+}
+
+/** A bundle whose program is busybox. Tells whether tsrunc could make a config for it. */
+async function makeBundle() {
   mkdirSync(join(place, "rootfs/bin"), { recursive: true });
+  mkdirSync(join(place, "shared"));
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
   if (busybox !== undefined) copyFileSync(busybox, join(place, "rootfs/bin/busybox"));
-  tsrunc("spec", ...(root ? [] : ["--rootless"]));
+  if (!(await tsrunc("spec", ...(root ? [] : ["--rootless"])))) return false;
   const config = JSON.parse(readFileSync(join(place, "config.json"), "utf8"));
   const { linux } = JSON.parse(readFileSync("test/fixtures/configs/podman-default.json", "utf8"));
   config.process.args = ["/bin/busybox", "sleep", "100"];
   config.process.terminal = false;
   config.linux.seccomp = linux.seccomp;
-  config.mounts.push({ type: "bind", source: "/etc", destination: "/etc", options: ["rbind", "ro", "nosuid"] });
+  const options = ["rbind", "ro", "nosuid", "rprivate"];
+  config.mounts.push({ type: "bind", source: "shared", destination: "/shared", options });
   const memory = { limit: 256 << 20, reservation: 128 << 20, swap: 256 << 20 };
   const cpu = { shares: 512, quota: 100_000, period: 100_000 };
   if (root) config.linux.resources = { ...config.linux.resources, memory, cpu, pids: { limit: 100 } };
   writeFileSync(join(place, "config.json"), JSON.stringify(config));
+  return true;
 }
 
 const commands = [
@@ -74,14 +94,24 @@ const commands = [
   ["delete", "--force", id],
 ];
 
-try {
-  makeBundle();
-  const failed = commands.filter((command) => !tsrunc(...command)).map(([name]) => name);
+/** @returns the names of the commands that failed */
+async function watch() {
+  if (!(await makeBundle())) return ["everything"];
+  const failed = [];
+  for (const command of commands) if (interrupted === "" && !(await tsrunc(...command))) failed.push(command[0]);
+  return failed;
+}
+
+const failed = await watch();
+await tsrunc("delete", "--force", id);
+// nothing is noted on processors that training.c doesn't know, and what can't be watched at all helps nobody
+const uses = existsSync(noted) && failed[0] !== "everything" ? readFileSync(noted) : "";
+rmSync(place, { recursive: true });
+if (interrupted !== "") {
+  process.removeAllListeners(interrupted);
+  process.kill(process.pid, interrupted);
+} else {
   if (failed.length > 0) console.error(`train-heap: ${failed.join(", ")} could not be watched to the end`);
-  // nothing is noted on processors that training.c doesn't know
-  writeFileSync(`${output}.new`, existsSync(noted) ? readFileSync(noted) : "");
+  writeFileSync(`${output}.new`, uses);
   renameSync(`${output}.new`, output);
-} finally {
-  tsrunc("delete", "--force", id);
-  rmSync(place, { recursive: true });
 }

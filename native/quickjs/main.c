@@ -163,8 +163,8 @@ static _Noreturn void fail(const char *what)
 
 /*
  * The engine's tables of names and of shapes (which properties an object has) double when they are full, and then all that
- * is in them is touched: for the command that crosses the border, a page of the image to copy for each few of them. So the
- * borders are moved out of reach while the tables are empty.
+ * is in them is touched: for the command that crosses the border, a page of the image to copy for each few of them. So they
+ * are made to grow while they hold little, to twice what all modules need.
  */
 static void make_room(JSContext *ctx)
 {

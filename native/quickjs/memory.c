@@ -170,7 +170,7 @@ static void *place(size_t wanted)
 	if (!heap.cold_begin)
 		heap.cold_begin = heap.blocks + sizeof(heap.blocks);
 	uint32_t size = wanted <= SMALLEST ? SMALLEST : (uint32_t)(wanted + 7) & ~7u;
-	if (size > (size_t)(heap.cold_begin - hot_next))
+	if (hot_next > heap.cold_begin || size > (size_t)(heap.cold_begin - hot_next))
 		fail("it needs more than HEAP_IMAGE bytes (memory.c)");
 	uint32_t number = asked++;
 	bool hot = number < uses_length && uses[number].commands > 0;

@@ -3,9 +3,9 @@
  *
  * Linked into a tsrunc of its own, build/tsrunc-training, which does what tsrunc does. Where the environment names a file
  * with HEAP_TRAINING, that file is an array of struct heap_use, to which each command adds the blocks of the image it has
- * written to. The image is write-protected; a write then is a signal, which notes the block, lets this one instruction pass,
- * and protects the page again. So a command takes a part of a second. Writes by the kernel, into a buffer that lies in the image, would fail; the engine
- * has none.
+ * written to. The image is write-protected; a write then is a signal, which notes the block, lets this one instruction
+ * pass, and protects the page again. So a command takes a part of a second. Writes by the kernel, into a buffer that lies in
+ * the image, would fail; the engine has none.
  *
  * On processors we don't know how to let do a single step nothing is noted, and the image is laid out as it comes.
  */
@@ -23,14 +23,14 @@
 
 #define PAGE 4096u
 
-/* Some forty thousand blocks are asked for, of which ten thousand are left. */
+/* Some forty thousand blocks are asked for. */
 #define MOST_BLOCKS (256u << 10)
 #define FILE_BYTES (MOST_BLOCKS * sizeof(struct heap_use))
 
 /* An instruction writes to two pages at most, a repeated one to one more before its next step. */
 #define MOST_PAGES 4u
 
-/* A page that was written to that often without news is left open: it is the one page everything writes to. */
+/* A page that was written to that often without news is left open, to save time. */
 #define ENOUGH 256u
 
 /* The processor's trap flag. */
