@@ -12,11 +12,11 @@ cd "$(dirname "$0")/.."
 build_packages=(build-essential musl-tools python3 busybox-static)
 # Engines that call a runtime, runtimes to compare with, what the engines need for networks and user namespaces, the
 # oracle for seccomp filters, shells to read completion scripts, and second kernels with cgroup v2 alone, with systemd in
-# them (docs/lab.md).
+# them, and for aarch64 (docs/lab.md).
 test_packages=(runc crun podman conmon containerd docker.io catatonit tini iproute2 iptables uidmap slirp4netns
   fuse-overlayfs containernetworking-plugins libseccomp-dev user-mode-linux qemu-system-x86 systemd dbus
   dbus-user-session
-  jq strace util-linux zsh fish)
+  jq strace util-linux zsh fish gcc-aarch64-linux-gnu qemu-user-static qemu-system-arm)
 
 fail() {
   echo "setup: $*" >&2
