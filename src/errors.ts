@@ -109,6 +109,11 @@ export const Errno = {
   EDQUOT: 122,
 } as const;
 
+/** Its name in the headers, of those we know. */
+export function errnoName(errno: number): string | undefined {
+  return Object.entries(Errno).find(([, number]) => number === errno)?.[0];
+}
+
 // Lower case on purpose: engines compute exit codes 126 and 127 from these words (docs/engine-contract.md).
 const texts: Readonly<Record<number, string>> = {
   1: "operation not permitted",

@@ -1,6 +1,6 @@
 // What a profile does with a system call, and which of its rules decides. Works from the rules, not from the program:
 // the tests hold the two against each other.
-import { UserError } from "../errors.ts";
+import { errnoName, UserError } from "../errors.ts";
 import { foreignArchitectures, foreignNumber, isSyscallAnywhere } from "./foreign.ts";
 import { introducedIn, syscallNumber } from "./names.ts";
 import { type Decision, decide } from "./order.ts";
@@ -178,7 +178,7 @@ export function actionText(value: number): string {
     case actions.SCMP_ACT_TRAP:
       return "trap";
     case actions.SCMP_ACT_ERRNO:
-      return `errno ${data}`;
+      return errnoText(data);
     case actions.SCMP_ACT_NOTIFY:
       return "notify";
     case actions.SCMP_ACT_TRACE:
@@ -190,4 +190,9 @@ export function actionText(value: number): string {
     default:
       return `unknown 0x${value.toString(16)}`;
   }
+}
+
+function errnoText(errno: number): string {
+  const name = errnoName(errno);
+  return name === undefined ? `errno ${errno}` : `errno ${errno} (${name})`;
 }

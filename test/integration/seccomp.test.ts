@@ -140,7 +140,7 @@ describeRuntimes("seccomp", ({ test }) => {
     expect(await explain("--syscall", "read")).toMatch(
       /SCMP_ARCH_X86_64: number 0\n {4}allow {3}# \/linux\/seccomp\/syscalls\/0/,
     );
-    expect(await explain("--syscall", "kexec_load")).toContain("errno 1   # default");
+    expect(await explain("--syscall", "kexec_load")).toContain("errno 1 (EPERM)   # default");
     expect(await explain("--dump")).toMatch(/^ {3}0 {2}load architecture/);
     expect(await explain()).toMatch(/^default: SCMP_ACT_ERRNO\n/);
     expect(await box.fails(["seccomp", "explain", "--syscall", "nosuchcall", profile])).toContain("no system call");

@@ -30,19 +30,21 @@ describe("explaining docker's profile", () => {
     }));
     expect(verdicts).toEqual([
       { action: "allow", reason: "rule", conditions: "arg0 & 0x7e020000 == 0x0" },
-      { action: "errno 1", reason: "default", conditions: "" },
+      { action: "errno 1 (EPERM)", reason: "default", conditions: "" },
     ]);
   });
 
   test("decides when the arguments are given", () => {
     expect(native("clone", [0x11])?.verdicts).toMatchObject([{ action: "allow", reason: "rule" }]);
-    expect(native("clone", [0x10000000])?.verdicts).toMatchObject([{ action: "errno 1", reason: "default" }]);
+    expect(native("clone", [0x10000000])?.verdicts).toMatchObject([{ action: "errno 1 (EPERM)", reason: "default" }]);
     expect(native("personality", [0xffffffffn])?.verdicts).toMatchObject([{ action: "allow" }]);
   });
 
   test("says that a call is newer than the profile", () => {
     expect(ask("mseal").introduced).toBe("6.10");
-    expect(native("mseal")?.verdicts).toMatchObject([{ action: "errno 38", reason: "newer than the profile" }]);
+    expect(native("mseal")?.verdicts).toMatchObject([
+      { action: "errno 38 (ENOSYS)", reason: "newer than the profile" },
+    ]);
   });
 
   test("covers all of the profile's architectures, and foreign ones", () => {
@@ -92,7 +94,7 @@ describe("a program as text", () => {
       "  10  if == 0x1 go to 11, else 14",
       "  11  load arg5 low",
       "  12  if > 0x2 go to 13, else 14",
-      "  13  return errno 1",
+      "  13  return errno 1 (EPERM)",
       "  14  return allow",
     ]);
   });
