@@ -342,6 +342,11 @@ static void *reallocate(void *opaque, void *memory, size_t wanted)
 
 int heap_write(const char *path)
 {
+	/* nothing of what once was in free blocks shall be in the program; they stay free for good */
+	for (struct block *block = free_cold, *next; block; block = next) {
+		next = block->next_free;
+		memset(memory_of(block), 0, block->header.size - HEADER);
+	}
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -1;
