@@ -208,6 +208,20 @@ static void make_functions(JSContext *ctx, JSValueConst object, int depth)
 	JS_FreePropertyEnum(ctx, names, count);
 }
 
+/*
+ * Errors know the place where they were made, and not the way there: only that is ever shown (die), and what a kernel
+ * refuses, which is an error for a moment, is part of most commands.
+ */
+static void shorten_stacks(JSContext *ctx)
+{
+	JSValue global = JS_GetGlobalObject(ctx);
+	JSValue error = JS_GetPropertyStr(ctx, global, "Error");
+	if (JS_SetPropertyStr(ctx, error, "stackTraceLimit", JS_NewInt32(ctx, 1)) < 0)
+		die(ctx, JS_GetException(ctx));
+	JS_FreeValue(ctx, error);
+	JS_FreeValue(ctx, global);
+}
+
 /* Sets the engine up and loads the main module, whose function `start` is what main() calls. */
 static void prepare(void)
 {
@@ -218,6 +232,7 @@ static void prepare(void)
 		fail("the JavaScript engine cannot start");
 	}
 	make_room(ctx);
+	shorten_stacks(ctx);
 	JS_SetGCThreshold(runtime, (size_t)-1);
 	JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
 	modules_install(runtime);
