@@ -25,6 +25,8 @@ for program in aarch64-linux-gnu-gcc qemu-aarch64-static qemu-system-aarch64; do
   command -v $program >/dev/null || give_up "$program is not installed (npm run setup)"
 done
 
+[ -e build/heap.uses ] || give_up "dist/tsrunc is not built (npm run build)"
+
 # Packages of another architecture, by lists of our own made from the machine's sources.
 fetch() {
   command -v apt-get >/dev/null || give_up "this machine has no apt to fetch packages for arm64 with"
