@@ -85,6 +85,13 @@ function failureStatus(error: unknown): number {
   return isErrno(error, Errno.EINTR) && host.caughtSignal() > 0 ? 128 + host.caughtSignal() : ownFailure;
 }
 
+const SIGPIPE = 13;
+
+/** Whoever read our output has enough of it (`tsrunc list | head -1`), which is no failure to speak of. */
+function isLostReader(error: unknown): boolean {
+  return isErrno(error, Errno.EPIPE) && error.call === "write" && error.subject === "descriptor 1";
+}
+
 /** Runs the command line and leaves. */
 export async function start(): Promise<void> {
   let status: number;
@@ -92,9 +99,12 @@ export async function start(): Promise<void> {
   try {
     status = await main(host.args());
   } catch (error) {
-    reportError(error, frame);
     failure = sentence(error);
-    status = failureStatus(error);
+    if (isLostReader(error)) status = 128 + SIGPIPE;
+    else {
+      reportError(error, frame);
+      status = failureStatus(error);
+    }
   }
   endTrace(failure);
   host.exit(status);

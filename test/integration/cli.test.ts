@@ -9,6 +9,15 @@ import { peer } from "../harness/runtimes.ts";
 
 const SLEEP = ["/bin/sleep", "1000"];
 
+describeRuntimes("output", ({ test }) => {
+  test("a reader that has gone ends a command as SIGPIPE does, without a word", async ({ box }) => {
+    const command = box.argv("spec", "--help").map((word) => `'${word}'`);
+    const script = `{ sleep 0.3; ${command.join(" ")}; echo "status $?" >&2; } | true`;
+    const { stderr } = await run(["bash", "-c", script], { env: box.environment });
+    expect(stderr).toBe("status 141\n");
+  });
+});
+
 describeRuntimes("list", ({ test, differs }) => {
   differs({ crun: "has columns of its own" })("the table has runc's columns", async ({ box }) => {
     const container = await box.start(SLEEP);
