@@ -277,7 +277,7 @@ export function thorough(cli: CommandLine, lab: EngineLab, column: Column): void
     expect(cgroupValue(pid, "pids", "pids.max")).toBe("50");
     await cli.remove("lim");
     if (cli.client.name === "podman") return; // 4.3 says "false" on cgroup v1, with any runtime
-    await cli.run("--name oom -m 16m --memory-swap 16m", "sh", "-c", "/probe alloc 100; exit 3");
+    await cli.run("--name oom -m 16m --memory-swap 16m", "sh", "-c", "sleep 0.5; /probe alloc 100; exit 3");
     expect(await cli.inspect("oom", ".State.OOMKilled")).toBe("true");
     await cli.remove("oom");
   });

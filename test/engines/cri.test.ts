@@ -93,12 +93,14 @@ for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter(
       return JSON.parse(info.find(({ key }) => key === "info")?.value ?? "{}").pid;
     }
 
-    async function until(id: string, state: string): Promise<void> {
+    /** Waits for a state, and where one is given for its reason, which containerd may hear of later. */
+    async function until(id: string, state: string, reason?: string): Promise<void> {
       for (let tries = 0; tries < 100; tries++) {
-        if ((await status(id)).status.state === state) return;
+        const { status: now } = await status(id);
+        if (now.state === state && (reason === undefined || now.reason === reason)) return;
         await sleep(50);
       }
-      throw new Error(`${id} isn't ${state}`);
+      throw new Error(`${id} isn't ${[state, reason ?? []].flat().join(" by ")}`);
     }
 
     async function removePod(id: string): Promise<void> {
@@ -284,9 +286,11 @@ for (const runtime of runtimesFor("cri", "containerd", "ctr", "busybox").filter(
     column.test("limits", "an OOM kill is the reason that the kubelet sees", async () => {
       const pod = await makePod();
       const linux = { resources: { memory_limit_in_bytes: "16777216" } };
-      const id = await makeContainer(pod, ["/bin/tail", "-c", "100000000", "/dev/zero"], { linux });
-      await until(id, "CONTAINER_EXITED");
-      expect((await status(id)).status).toMatchObject({ exit_code: 137, reason: "OOMKilled" });
+      // what happens before containerd begins to watch, when `start` has returned, it doesn't see
+      const greedy = ["/bin/sh", "-c", "sleep 0.5; exec tail -c 100000000 /dev/zero"];
+      const id = await makeContainer(pod, greedy, { linux });
+      await until(id, "CONTAINER_EXITED", "OOMKilled");
+      expect((await status(id)).status.exit_code).toBe(137);
       await removePod(pod.id);
     });
 
