@@ -184,7 +184,12 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
       await remove("lim");
       const events = lab.call(["timeout", "8", "ctr", "events"], { env });
       await sleep(300);
-      await start("--rm --memory-limit 16777216 localhost/bb:1 oom", "/bin/sh", "-c", "sleep 0.5; /probe alloc 100; sleep 1");
+      await start(
+        "--rm --memory-limit 16777216 localhost/bb:1 oom",
+        "/bin/sh",
+        "-c",
+        "sleep 0.5; /probe alloc 100; sleep 1",
+      );
       expect((await events).stdout).toContain("/tasks/oom");
     });
 
