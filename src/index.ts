@@ -20,6 +20,7 @@ import { kill } from "./container/kill.ts";
 import { addMounts, removeMounts } from "./container/mounts.ts";
 import { pause, resume } from "./container/pause.ts";
 import { containerPids } from "./container/ps.ts";
+import { readerFor } from "./container/reader.ts";
 import { savedConfig, savedConfigIfAny } from "./container/saved.ts";
 import { start } from "./container/start.ts";
 import { type ContainerState, listContainers, stateOf } from "./container/state.ts";
@@ -29,12 +30,12 @@ import { Errno, isErrno, KernelError, UserError } from "./errors.ts";
 import { execProcess } from "./plan/exec-process.ts";
 import type { Plan } from "./plan/plan.ts";
 import { prepareSeccomp } from "./seccomp/compile.ts";
-import { explainLater, SchemaBreach } from "./spec/breach.ts";
+import { SchemaBreach } from "./spec/breach.ts";
 import type { Mount, Process, Resources } from "./spec/config.ts";
 import { explain } from "./spec/explain.ts";
 import type { Facts } from "./spec/facts.ts";
 import { jsonText } from "./spec/json-text.ts";
-import { parseMounts, parseProcess, parseResources, type Reader } from "./spec/load.ts";
+import { parseMounts, parseProcess, parseResources } from "./spec/load.ts";
 import { signalNumber } from "./spec/tables/signals.ts";
 
 // what users see is the one description of the options; test/unit/library.ts compares the rest
@@ -143,23 +144,17 @@ export class Runtime {
 
   update(id: string, resources: Resources): void {
     told(() => {
-      const asked = parseResources(jsonText(resources), this.reader).resources;
+      const asked = parseResources(jsonText(resources), readerFor(this.facts)).resources;
       update(this.store, id, asked, (name) => savedConfig(this.store, name));
     });
   }
 
   addMounts(id: string, mounts: readonly Mount[]): void {
-    told(() => {
-      const config = savedConfig(this.store, checkId(id));
-      addMounts(this.store, id, parseMounts(jsonText(mounts), "add", config, this.reader).mounts, config);
-    });
+    this.changeMounts(id, mounts, "add");
   }
 
   removeMounts(id: string, mounts: readonly Mount[]): void {
-    told(() => {
-      const config = savedConfig(this.store, checkId(id));
-      removeMounts(this.store, id, parseMounts(jsonText(mounts), "remove", config, this.reader).mounts, config);
-    });
+    this.changeMounts(id, mounts, "remove");
   }
 
   state(id: string): ContainerState {
@@ -200,8 +195,12 @@ export class Runtime {
     });
   }
 
-  private get reader(): Reader {
-    return { check: host.checkJson, explain: explainLater, facts: this.facts };
+  private changeMounts(id: string, given: readonly Mount[], action: "add" | "remove"): void {
+    told(() => {
+      const config = savedConfig(this.store, checkId(id));
+      const { mounts } = parseMounts(jsonText(given), action, config, readerFor(this.facts));
+      (action === "add" ? addMounts : removeMounts)(this.store, id, mounts, config);
+    });
   }
 
   private createOptions(options: Omit<NewOptions, "bundle">): CreateOptions {
@@ -225,7 +224,7 @@ export class Runtime {
     config: Parameters<typeof execProcess>[0],
     options: ExecOptions,
   ): Process {
-    if (!isCommand(given)) return parseProcess(JSON.stringify(given), this.reader).process;
+    if (!isCommand(given)) return parseProcess(JSON.stringify(given), readerFor(this.facts)).process;
     if (given.length === 0) throw new UserError("exec args cannot be empty", { code: "usage" });
     return execProcess(config, given, {
       cwd: options.cwd,

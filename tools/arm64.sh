@@ -21,31 +21,24 @@ give_up() {
   exit 77
 }
 
+. tools/private-apt.sh
+
 for program in aarch64-linux-gnu-gcc qemu-aarch64-static qemu-system-aarch64; do
   command -v $program >/dev/null || give_up "$program is not installed (npm run setup)"
 done
 
 [ -e build/heap.uses ] || give_up "dist/tsrunc is not built (npm run build)"
 
-# Packages of another architecture, by lists of our own made from the machine's sources.
+# Packages of another architecture.
 fetch() {
-  command -v apt-get >/dev/null || give_up "this machine has no apt to fetch packages for arm64 with"
-  [ -f /etc/apt/sources.list.d/debian.sources ] ||
-    give_up "there is no /etc/apt/sources.list.d/debian.sources to copy the mirror from"
-  local work=$folder/fetch kernel
+  local work=$folder/fetch kernel deb
   rm -rf "$work" "$root"
-  mkdir -p "$work"/{parts,lists/partial,cache/archives/partial,debs}
-  : >"$work/status"
-  awk 'BEGIN { RS = "" } !/security/ { print; exit }' /etc/apt/sources.list.d/debian.sources >"$work/parts/debian.sources"
-  local options=(-qq -o Dir::State="$work" -o Dir::State::Lists="$work/lists" -o Dir::State::status="$work/status"
-    -o Dir::Cache="$work/cache" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/parts"
-    -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root -o Acquire::Languages=none)
-  apt-get "${options[@]}" update >"$work/log" 2>&1 ||
-    give_up "apt can't read the package lists ($(grep -m1 '^[WE]:' "$work/log" || echo "no reason given"))"
-  kernel=$(apt-cache "${options[@]}" depends linux-image-cloud-arm64 | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
-  (cd "$work/debs" && apt-get "${options[@]}" download musl-dev linux-libc-dev busybox-static "$kernel" >>"$work/log" 2>&1) ||
-    give_up "apt can't fetch packages for arm64 ($(grep -m1 '^[WE]:' "$work/log" || echo "no reason given"))"
-  local deb
+  private_apt "$work" -o APT::Architecture=arm64 -o APT::Architectures=arm64
+  release_stanza >"$work/parts/debian.sources"
+  update_apt
+  kernel=$(apt-cache "${apt_options[@]}" depends linux-image-cloud-arm64 | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
+  (cd "$work/debs" && apt-get "${apt_options[@]}" download musl-dev linux-libc-dev busybox-static "$kernel" >>"$apt_log" 2>&1) ||
+    give_up "apt can't fetch packages for arm64 ($(apt_reason))"
   for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
   rm -rf "$work/root/lib/modules"
   # the compiler's description of musl names folders of a machine where it is installed
@@ -64,12 +57,13 @@ build() {
   ln -sfn "$root/usr/include/asm-generic" "$tree/build/kernel-headers/asm-generic"
   ln -sfn "$root/usr/include/aarch64-linux-gnu/asm" "$tree/build/kernel-headers/asm"
   make -C "$tree" --no-print-directory --silent -j2 CC=aarch64-linux-gnu-gcc OBJCOPY=aarch64-linux-gnu-objcopy \
-    MUSL_CC="aarch64-linux-gnu-gcc -specs $root/usr/lib/aarch64-linux-musl/musl-gcc.specs" RUN=qemu-aarch64-static USES=../../heap.uses static >&2
+    MUSL_CC="aarch64-linux-gnu-gcc -specs $root/usr/lib/aarch64-linux-musl/musl-gcc.specs" RUN=qemu-aarch64-static \
+    USES=../../heap.uses static >&2
   cp "$tree/dist/tsrunc" "$folder/tsrunc"
 }
 
 boot() {
-  local script=$1 initrd=$folder/initrd ended=0
+  local script=$1 initrd=$folder/initrd applet
   rm -rf "$initrd" && mkdir -p "$initrd"/{bin,new}
   cp "$root/bin/busybox" "$folder/tsrunc" "$initrd/bin"
   for applet in sh mount mkdir cp ln cat switch_root; do ln -s busybox "$initrd/bin/$applet"; done
@@ -78,8 +72,7 @@ boot() {
   (cd "$initrd" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$folder/initrd.gz"
   timeout -k 5 "$seconds" qemu-system-aarch64 -M virt -cpu max -accel tcg,thread=single -m 1024 -display none -nodefaults \
     -no-reboot -kernel "$root"/boot/vmlinuz-* -initrd "$folder/initrd.gz" -append "console=ttyAMA0 quiet panic=-1" \
-    -serial stdio </dev/null || ended=$?
-  return $ended
+    -serial stdio </dev/null
 }
 
 mkdir -p "$folder"

@@ -17,56 +17,48 @@ target=$PWD/build/conformance
 package=golang-github-opencontainers-runtime-tools
 libraries=(mrunalp-fileutils google-uuid urfave-cli blang-semver xeipuuv-gojsonschema hashicorp-go-multierror
   opencontainers-selinux opencontainers-specs sirupsen-logrus stretchr-testify)
-# What is in the folder follows from this script and from the stand-in.
-stamp=$(cat tools/fetch-conformance.sh test/conformance/tap.go | sha256sum | cut -d' ' -f1)
+# What is in the folder follows from these scripts and from the stand-in.
+stamp=$(cat tools/fetch-conformance.sh tools/private-apt.sh test/conformance/tap.go | sha256sum | cut -d' ' -f1)
 
 give_up() {
   echo "conformance: $*" >&2
   exit 1
 }
 
+. tools/private-apt.sh
+
 if [ "$(cat "$target/stamp" 2>/dev/null)" = "$stamp" ]; then
   echo "$target"
   exit
 fi
 [ "${1:-}" != --cached ] || give_up "build/conformance is missing: run tools/fetch-conformance.sh"
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || give_up "this machine has no apt to fetch it with"
-[ -f /etc/apt/sources.list.d/debian.sources ] ||
-  give_up "there is no /etc/apt/sources.list.d/debian.sources to copy the mirror from"
 
 work=$target.$$
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{parts,lists/partial,cache/archives/partial,debs,root}
-: >"$work/status"
+private_apt "$work"
+mkdir -p "$work/root"
 
-# The machine's mirror: its own release for programs and libraries, Debian 13 for the suite's sources. The stanza of
-# security updates stays out.
-stanza() { awk 'BEGIN { RS = "" } !/security/ { print; exit }' /etc/apt/sources.list.d/debian.sources; }
+# The machine's own release for programs and libraries, Debian 13 for the suite's sources.
 {
-  stanza
+  release_stanza
   echo
-  stanza | sed -e 's/^Types:.*/Types: deb-src/' -e 's/^Suites:.*/Suites: trixie/'
+  release_stanza | sed -e 's/^Types:.*/Types: deb-src/' -e 's/^Suites:.*/Suites: trixie/'
 } >"$work/parts/debian.sources"
-apt_options=(-qq -o Dir::State="$work" -o Dir::State::Lists="$work/lists" -o Dir::State::status="$work/status"
-  -o Dir::Cache="$work/cache" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/parts"
-  -o APT::Sandbox::User=root -o Acquire::Languages=none)
-log=$work/log
-apt-get "${apt_options[@]}" update >"$log" 2>&1 ||
-  give_up "apt can't read the package lists ($(grep -m1 '^[WE]:' "$log" || echo "no reason given"))"
+update_apt
 
 # With what they depend on, as far as it is Go's.
 names=$(apt-cache "${apt_options[@]}" depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
   --no-replaces --no-enhances golang-go golang-gocapability-dev golang-golang-x-sys-dev \
   $(printf 'golang-github-%s-dev ' "${libraries[@]}") | grep -E '^golang-' | sort -u)
-(cd "$work/debs" && apt-get "${apt_options[@]}" download $names >>"$log" 2>&1) ||
-  give_up "apt can't fetch Go ($(grep -m1 '^[WE]:' "$log" || echo "no reason given"))"
+(cd "$work/debs" && apt-get "${apt_options[@]}" download $names >>"$apt_log" 2>&1) ||
+  give_up "apt can't fetch Go ($(apt_reason))"
 for deb in "$work"/debs/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/root" --exclude=./usr/share/doc; done
 
 # The .dsc isn't served everywhere, but the tarball it names is.
-read -r address file _ hash < <(apt-get "${apt_options[@]}" source --print-uris $package 2>>"$log" | tr -d "'" |
+read -r address file _ hash < <(apt-get "${apt_options[@]}" source --print-uris $package 2>>"$apt_log" | tr -d "'" |
   grep '\.orig\.tar') || give_up "Debian's $package isn't there"
-/usr/lib/apt/apt-helper "${apt_options[@]}" download-file "$address" "$work/$file" "$hash" >>"$log" 2>&1 ||
-  give_up "$file can't be fetched ($(grep -m1 '^[WE]:' "$log" || echo "no reason given"))"
+/usr/lib/apt/apt-helper "${apt_options[@]}" download-file "$address" "$work/$file" "$hash" >>"$apt_log" 2>&1 ||
+  give_up "$file can't be fetched ($(apt_reason))"
 
 import=src/github.com/opencontainers/runtime-tools
 mkdir -p "$work/go/$import" "$work/go/src/github.com/mndrix/tap-go"
@@ -84,7 +76,7 @@ GOROOT=$(echo "$work"/root/usr/lib/go-*)
     [ -f "$folder/$name.go" ] || continue
     CGO_ENABLED=0 "$GOROOT/bin/go" build -o "validation/$name.t" "./validation/$name"
   done
-) >>"$log" 2>&1 || give_up "the suite doesn't build: $(tail -n 3 "$log" | tr '\n' ' ')"
+) >>"$apt_log" 2>&1 || give_up "the suite doesn't build: $(tail -n 3 "$apt_log" | tr '\n' ' ')"
 
 rm -rf "$target"
 mkdir -p "$target/validation"

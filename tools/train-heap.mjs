@@ -53,7 +53,7 @@ function tsrunc(...args) {
   });
 }
 
-/** A bundle whose program is busybox. Tells whether tsrunc could make a config for it. */
+/** A bundle whose program is busybox; whether tsrunc could make a config for it. */
 async function makeBundle() {
   mkdirSync(join(place, "rootfs/bin"), { recursive: true });
   mkdirSync(join(place, "shared"));
@@ -94,9 +94,9 @@ const commands = [
   ["delete", "--force", id],
 ];
 
-/** @returns the names of the commands that failed */
+/** @returns the names of the commands that failed; without a config none is worth a try */
 async function watch() {
-  if (!(await makeBundle())) return ["everything"];
+  if (!(await makeBundle())) return ["spec"];
   const failed = [];
   for (const command of commands) if (interrupted === "" && !(await tsrunc(...command))) failed.push(command[0]);
   return failed;
@@ -104,8 +104,8 @@ async function watch() {
 
 const failed = await watch();
 await tsrunc("delete", "--force", id);
-// nothing is noted on processors that training.c doesn't know, and what can't be watched at all helps nobody
-const uses = existsSync(noted) && failed[0] !== "everything" ? readFileSync(noted) : "";
+// nothing is noted on processors that training.c doesn't know
+const uses = existsSync(noted) ? readFileSync(noted) : "";
 rmSync(place, { recursive: true });
 if (interrupted !== "") {
   process.removeAllListeners(interrupted);

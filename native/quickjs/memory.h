@@ -30,9 +30,6 @@ struct heap_use {
 	uint32_t size;	   /* with its header */
 };
 
-/* Blocks that so many commands write to lie in front: a third of those in tools/train-heap.mjs. More or fewer were slower. */
-#define HEAP_CORE_COMMANDS 6
-
 /* To be called before the first block is asked for; the array is not copied. */
 void heap_expect(const struct heap_use *expected, size_t length);
 

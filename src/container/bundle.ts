@@ -3,11 +3,10 @@
 import { host } from "#host";
 import { Errno, isErrno, UserError } from "../errors.ts";
 import { log } from "../log.ts";
-import { explainLater } from "../spec/breach.ts";
 import type { Config } from "../spec/config.ts";
 import type { Facts } from "../spec/facts.ts";
 import { parseConfig } from "../spec/load.ts";
-import { measure } from "../trace.ts";
+import { readerFor } from "./reader.ts";
 
 const maxConfigBytes = 16 << 20;
 
@@ -29,7 +28,7 @@ export function loadBundle(path: string, facts: Facts): Bundle {
     throw new UserError(`bundle directory "${path}" ${why}`, { at: "--bundle", code: "bundle" });
   }
   const text = readConfigText(`${path}/config.json`);
-  const { config, warnings } = parseConfig(text, { check: host.checkJson, explain: explainLater, facts, measure });
+  const { config, warnings } = parseConfig(text, readerFor(facts));
   for (const warning of warnings) log.warn(`${warning.at}: ${warning.message}`);
   return { path, config, text, rootfs: rootfsPath(path, config) };
 }

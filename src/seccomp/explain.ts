@@ -178,7 +178,7 @@ export function actionText(value: number): string {
     case actions.SCMP_ACT_TRAP:
       return "trap";
     case actions.SCMP_ACT_ERRNO:
-      return errnoText(data);
+      return errnoWithName(data);
     case actions.SCMP_ACT_NOTIFY:
       return "notify";
     case actions.SCMP_ACT_TRACE:
@@ -192,7 +192,7 @@ export function actionText(value: number): string {
   }
 }
 
-function errnoText(errno: number): string {
+function errnoWithName(errno: number): string {
   const name = errnoName(errno);
   return name === undefined ? `errno ${errno}` : `errno ${errno} (${name})`;
 }

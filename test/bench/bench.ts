@@ -15,12 +15,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { podmanConfig } from "../harness/config.ts";
 import { compile, repository } from "../harness/paths.ts";
 import { hybridCgroups } from "../harness/runtimes.ts";
 import { oracle } from "../unit/seccomp/libseccomp.ts";
 import { type Contestant, findContestants } from "./contestants.ts";
 import { type Bench, type RowResult, ratios, type Series, table } from "./report.ts";
-import { floorLines, Lab, type Line, podmanConfig, type Row, rows } from "./rows.ts";
+import { floorLines, Lab, type Line, type Row, rows } from "./rows.ts";
 
 const { values: options } = parseArgs({
   options: {

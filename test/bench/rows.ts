@@ -2,9 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LinuxSeccomp } from "../../src/seccomp/profile.ts";
-import { type Config, defaultConfig } from "../harness/config.ts";
-import { compile, repository } from "../harness/paths.ts";
+import { type Config, defaultConfig, podmanConfig } from "../harness/config.ts";
+import { compile } from "../harness/paths.ts";
 import { makeRootfs } from "../harness/rootfs.ts";
 import { smallestLimit } from "../harness/smallest-limit.ts";
 import type { Contestant } from "./contestants.ts";
@@ -81,11 +80,6 @@ export class Lab {
 const sleeper = (config: Config): void => {
   config.process.args = ["/bin/sleep", "100000"];
 };
-
-/** A config as an engine wrote it. */
-export function podmanConfig(): { linux: { seccomp: LinuxSeccomp } } {
-  return JSON.parse(readFileSync(join(repository, "test/fixtures/configs/podman-default.json"), "utf8"));
-}
 
 /** Ids carry the contestant's name: their cgroups would collide, and the runtimes refuse that. */
 const id = (runtime: Contestant, row: string): string => `bench-${runtime.name}-${row}`;

@@ -1,5 +1,10 @@
 /** The config.json that tests start from: what `spec` commands of runtimes write, typed loosely enough to break it. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { LinuxSeccomp } from "../../src/seccomp/profile.ts";
+import { repository } from "./paths.ts";
+
 /** Any JSON value. Tests write broken configs on purpose, so this is not the validated type of src/spec. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -58,6 +63,11 @@ export interface Config {
 }
 
 const capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
+
+/** A config as an engine wrote it. */
+export function podmanConfig(): { linux: { seccomp: LinuxSeccomp } } {
+  return JSON.parse(readFileSync(join(repository, "test/fixtures/configs/podman-default.json"), "utf8"));
+}
 
 /** A fresh copy of the everyday config: five namespaces, seven mounts, masks, three capabilities, writable root. */
 export function defaultConfig(args: readonly string[]): Config {

@@ -2,12 +2,12 @@
  * tsrunc for aarch64, built by the cross compiler and run on a kernel of that architecture, emulated. There is nothing else
  * in that guest but busybox: a shell script runs containers, and its output is looked at here.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Config, defaultConfig } from "../harness/config.ts";
+import { run } from "../harness/command.ts";
+import { type Config, defaultConfig, podmanConfig } from "../harness/config.ts";
 import { repository } from "../harness/paths.ts";
 
 /** tools/arm64.sh's status where it can't be had. */
@@ -26,9 +26,6 @@ interface Case {
 
 const sleeper = ["sleep", "1000"];
 const shell = (script: string): readonly string[] => ["sh", "-c", script];
-const podman = JSON.parse(
-  readFileSync(join(repository, "test/fixtures/configs/podman-default.json"), "utf8"),
-) as Config;
 
 const cases: readonly Case[] = [
   {
@@ -86,7 +83,7 @@ const cases: readonly Case[] = [
     args: shell("date -s @1000000000; grep Seccomp: /proc/self/status"),
     change: (config) => {
       for (const set of Object.values(config.process.capabilities ?? {})) set.push("CAP_SYS_TIME");
-      config.linux["seccomp"] = podman.linux["seccomp"];
+      config.linux["seccomp"] = podmanConfig().linux.seccomp;
     },
     script: "tsrunc run $id 2>&1",
     check: (output) => expect(output).toMatch(/^date: .*Operation not permitted\n.*Seccomp:\t2\n$/s),
@@ -180,22 +177,11 @@ ${parts.join("")}echo '== end'
 
 /** Boots the guest to its end. */
 async function boot(script: string): Promise<Guest> {
-  const child = spawn(join(repository, "tools/arm64.sh"), [script], { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const status = await new Promise<number>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? 128));
-  });
+  const argv = [join(repository, "tools/arm64.sh"), script];
+  const { code, stdout, stderr } = await run(argv, { deadline: 290 * seconds });
   const [before = "", ...outputs] = stdout.replaceAll("\r\n", "\n").split("== case\n");
   const last = outputs.length - 1;
   if (outputs[last]?.includes("== end\n")) outputs[last] = outputs[last].replace(/== end\n.*/s, "");
   else outputs.pop();
-  return { status, outputs, stderr: `${stderr}${before}` };
+  return { status: code, outputs, stderr: `${stderr}${before}` };
 }

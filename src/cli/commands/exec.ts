@@ -1,10 +1,10 @@
 import { host } from "#host";
 import { DriverNeeded } from "../../cgroup/driver.ts";
 import { exec } from "../../container/exec.ts";
+import { readerFor } from "../../container/reader.ts";
 import { savedConfig } from "../../container/saved.ts";
 import { UserError } from "../../errors.ts";
 import { execProcess, type ProcessChanges } from "../../plan/exec-process.ts";
-import { explainLater } from "../../spec/breach.ts";
 import type { Process } from "../../spec/config.ts";
 import { parseProcess } from "../../spec/load.ts";
 import { type Context, idArgument, pathFlag } from "../context.ts";
@@ -57,7 +57,7 @@ export async function run(context: Context): Promise<number> {
 
 function readProcess(file: string, { facts }: Context): Process {
   const text = host.readText(file, maxProcessBytes);
-  return parseProcess(text, { check: host.checkJson, explain: explainLater, facts }).process;
+  return parseProcess(text, readerFor(facts)).process;
 }
 
 /** --tty, where it is given, overrules the document. */

@@ -1,9 +1,9 @@
 import { host } from "#host";
 import { addMounts, removeMounts } from "../../container/mounts.ts";
+import { readerFor } from "../../container/reader.ts";
 import { savedConfig } from "../../container/saved.ts";
 import { UserError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { explainLater } from "../../spec/breach.ts";
 import { parseMounts } from "../../spec/load.ts";
 import { absolute, type Context } from "../context.ts";
 
@@ -16,8 +16,7 @@ export function run({ args, store, facts }: Context): number {
   }
   const config = savedConfig(store, id);
   const text = host.readText(absolute(file), maxDocumentBytes);
-  const reader = { check: host.checkJson, explain: explainLater, facts };
-  const { mounts, warnings } = parseMounts(text, action, config, reader);
+  const { mounts, warnings } = parseMounts(text, action, config, readerFor(facts));
   for (const { at, message } of warnings) log.warn(`${at}: ${message}`);
   (action === "add" ? addMounts : removeMounts)(store, id, mounts, config);
   return 0;

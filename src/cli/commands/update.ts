@@ -1,10 +1,10 @@
 import { host } from "#host";
+import { readerFor } from "../../container/reader.ts";
 import { savedConfig } from "../../container/saved.ts";
 import { load } from "../../container/store.ts";
 import { update } from "../../container/update.ts";
 import { UserError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { explainLater } from "../../spec/breach.ts";
 import type { Int64 } from "../../spec/config.ts";
 import { jsonText } from "../../spec/json-text.ts";
 import { parseResources } from "../../spec/load.ts";
@@ -18,7 +18,7 @@ export async function run(context: Context): Promise<number> {
   const id = idArgument(context);
   const changeSchemata = schemataOfFlags(context, id);
   const text = document(context) ?? jsonText(resourcesOfFlags(context));
-  const { resources } = parseResources(text, { check: host.checkJson, explain: explainLater, facts: context.facts });
+  const { resources } = parseResources(text, readerFor(context.facts));
   await loadDriverOf(context.store, id);
   update(context.store, id, resources, (container) => savedConfig(context.store, container));
   await changeSchemata?.();
